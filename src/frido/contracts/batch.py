@@ -1,0 +1,61 @@
+"""What the loader hands to a phase."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from frido.contracts.pyramid import Pyramid
+
+
+class Annotations(NamedTuple):
+    """Scenes as padded tensors; words are ids of the dataset's `Vocabulary`, -1 is padding."""
+
+    categories: Int[Tensor, "batch objects"]
+    attributes: Int[Tensor, "batch objects attributes"]
+    boxes_xyxy: Float[Tensor, "batch objects 4"]
+    relationships: Int[Tensor, "batch relationships 3"]
+    """`(subject, predicate, object)`: subject and object index the objects axis."""
+
+
+class Batch(NamedTuple):
+    """Some consecutive samples of the stream.
+
+    `images` are float32 RGB in [-1, 1], NCHW, or `None` when `pyramid` holds their cached latents.
+    `positions` are places in the stream (images seen before this one): randomness is a function of them.
+    `valid` is False on padding rows of a last short batch; metrics skip those.
+    """
+
+    images: Float[Tensor, "batch 3 height width"] | None
+    annotations: Annotations
+    ids: tuple[str, ...]
+    positions: Int[Tensor, "batch"]
+    valid: Bool[Tensor, "batch"]
+    pyramid: Pyramid | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.ids)
+
+    def rows(self, start: int, stop: int) -> "Batch":
+        """Return the samples `start` to `stop` (exclusive) as a batch of their own."""
+        part = slice(start, stop)
+        return Batch(
+            images=None if self.images is None else self.images[part],
+            annotations=Annotations(*(tensor[part] for tensor in self.annotations)),
+            ids=self.ids[part],
+            positions=self.positions[part],
+            valid=self.valid[part],
+            pyramid=None if self.pyramid is None else tuple(latent[part] for latent in self.pyramid),
+        )
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(
+            images=None if self.images is None else self.images.to(device, non_blocking=True),
+            annotations=Annotations(*(tensor.to(device, non_blocking=True) for tensor in self.annotations)),
+            ids=self.ids,
+            positions=self.positions.to(device, non_blocking=True),
+            valid=self.valid.to(device, non_blocking=True),
+            pyramid=None if self.pyramid is None else tuple(x.to(device, non_blocking=True) for x in self.pyramid),
+        )

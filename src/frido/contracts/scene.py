@@ -1,0 +1,92 @@
+"""One annotated image before batching. Imports no torch: reports and `pack` read it too."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A thing in an image.
+
+    Args:
+        category: What it is ("person"; for procedural scenes its shape, "circle").
+        box: `(left, top, right, bottom)` as fractions of the image in [0, 1], origin at the top left.
+        attributes: Adjectives ("red", "large", "striped"), in a fixed order per source.
+        visible: Share of its pixels not hidden by other objects, in [0, 1]; 1 where the source does not know.
+    """
+
+    category: str
+    box: tuple[float, float, float, float]
+    attributes: tuple[str, ...] = ()
+    visible: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """`subject predicate object`, the ends as indices into `Scene.objects`."""
+
+    subject: int
+    predicate: str
+    object: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One annotated image, or an annotation to be drawn (then `image` is empty).
+
+    Args:
+        id: Unique in its dataset; no dots, since WebDataset cuts keys at the first one.
+        objects: In the source's order.
+        relationships: Over indices of `objects`.
+        captions: Sentences about the whole image.
+        image: The encoded file (PNG, JPEG or WebP bytes).
+        width: Of the encoded image, pixels.
+        height: Of the encoded image, pixels.
+    """
+
+    id: str
+    objects: tuple[Object, ...] = ()
+    relationships: tuple[Relationship, ...] = ()
+    captions: tuple[str, ...] = ()
+    image: bytes = field(default=b"", repr=False)
+    width: int = 0
+    height: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything but the image as plain JSON types."""
+        fields = asdict(self)
+        del fields["image"]
+        return fields
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], image: bytes = b"") -> "Scene":
+        """Return the scene that `to_json` wrote, with `image` put back."""
+        return cls(
+            id=value["id"],
+            objects=tuple(
+                Object(o["category"], tuple(o["box"]), tuple(o["attributes"]), o["visible"]) for o in value["objects"]
+            ),
+            relationships=tuple(
+                Relationship(r["subject"], r["predicate"], r["object"]) for r in value["relationships"]
+            ),
+            captions=tuple(value["captions"]),
+            image=image,
+            width=value["width"],
+            height=value["height"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words of a dataset; a word's index is its id. Stored in `dataset.json`."""
+
+    categories: tuple[str, ...]
+    attributes: tuple[str, ...]
+    predicates: tuple[str, ...]
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {name: list(words) for name, words in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, list[str]]) -> "Vocabulary":
+        return cls(**{name: tuple(value[name]) for name in ("categories", "attributes", "predicates")})
