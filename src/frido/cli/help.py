@@ -1,0 +1,58 @@
+"""The text of `python -m frido.run --help`, read from the configuration folder."""
+
+from pathlib import Path
+
+from frido.cli import options
+from frido.cli.suggest import keys_of_groups
+
+USAGE = """\
+Train, sample, evaluate and report one model of scene images, as configured.
+
+  python -m frido.run                                        the main job, on embedded procedural scenes
+  python -m frido.run experiment=vg_sg2im                    a recipe: train, sample, evaluate, report
+  python -m frido.run experiment=vg_sg2im data=scenes size=tiny   the same on the embedded scenes, minutes on a CPU
+  python -m frido.run run=RUN_DIR stages=[sample] scenes=my.json  draw your own scenes with a trained run
+  python -m frido.run ... --cfg job                          print the resulting configuration, run nothing
+
+The same command again continues an interrupted run; on a finished one it prints the path of its report.
+run.fresh=true sets the earlier run aside (<hash>.1, <hash>.2, ...) and starts anew; shared stages are kept.
+
+Arguments: group=option takes another part, key.path=value changes one setting of it, for example
+  denoiser=pyunet denoiser.width=64 size=small hardware=gpu seed=1 stages=[data,autoencoder]
+Exit codes: 0 done, 2 bad input, 130 interrupted."""
+
+
+def text(directory: Path, primary: str = "run") -> str:
+    """Return usage, recipes with their questions, and groups with their options."""
+    menu = options.groups(directory)
+    return "\n".join([USAGE, "", *_recipes(directory, menu), *_parts(directory, menu, primary)])
+
+
+def _recipes(directory: Path, menu: dict[str, list[str]]) -> list[str]:
+    lines = []
+    for group in options.RECIPES:
+        if group in menu:
+            lines.append(f"{group}=")
+            lines += [
+                _line(name, options.headline(directory / group / f"{name}.yaml", "Question")) for name in menu[group]
+            ]
+            lines.append("")
+    return lines
+
+
+def _parts(directory: Path, menu: dict[str, list[str]], primary: str) -> list[str]:
+    """Return groups as they are typed; one that the primary mounts elsewhere is typed `group@place`."""
+    typed: dict[str, list[str]] = {}
+    for key in keys_of_groups(primary, directory):
+        typed.setdefault(key.partition("@")[0], []).append(key)
+    lines = []
+    for group, names in menu.items():
+        if group not in options.RECIPES:
+            lines.append(", ".join(f"{key}=" for key in typed.get(group, [group])))
+            lines += [_line(name, options.headline(directory / group / f"{name}.yaml")) for name in names]
+            lines.append("")
+    return lines
+
+
+def _line(name: str, comment: str) -> str:
+    return f"  {name:<24} {comment}".rstrip()

@@ -1,0 +1,118 @@
+"""One path into a run: compose, check, freeze, hand over to the worker."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from frido.cli import help, provenance
+from frido.cli.compose import compose, recipe
+from frido.cli.locks import hold
+from frido.cli.options import config_dir
+from frido.cli.rundir import RunDirectory, dump
+from frido.cli.schema import check
+from frido.contracts import atomic
+from frido.contracts.errors import FridoError
+
+FLAGS = "--help, or --cfg job"
+RANK_0_SECONDS = 120
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments of `frido.run` ask for; return the exit code."""
+    if {"--help", "-h"} & set(arguments):
+        print(help.text(config_dir()))
+        return 0
+    overrides, show = _without_flags(arguments)
+    config = compose("run", overrides)
+    if show:
+        print(dump(config), end="", flush=True)  # also what does not pass the check, to be looked at
+    check(config)
+    return 0 if show else start(config, name=recipe(overrides), arguments=arguments)
+
+
+def start(config: Mapping[str, Any], *, name: str, arguments: Sequence[str]) -> int:
+    """Freeze a checked configuration and run its stages; a run that was begun goes on."""
+    directory = RunDirectory.planned(config, recipe=name)
+    if int(os.environ.get("RANK", 0)) > 0:
+        _await_rank_0(directory, config)
+        return work(directory, config["stages"])
+    directory.make()
+    with hold(directory.path, wait=False):
+        if config["run"]["fresh"]:
+            _set_aside(directory)
+        if directory.report and set(config["stages"]) <= set(_done(directory)):
+            print(f"finished already: {directory.report}")
+            return 0
+        directory.freeze(config)
+        announce(directory, arguments, config)
+        code = work(directory, config["stages"])
+        if code == 0:
+            done = sorted({*_done(directory), *config["stages"]})
+            atomic.write_json(directory.path / "finished.json", {"stages": done})
+    return code
+
+
+def work(directory: RunDirectory, stages: Sequence[str], *, scenes: Path | None = None) -> int:
+    """Call the worker, which is the first to import torch."""
+    from frido.cli import worker
+
+    return worker.start(directory.path, stages=stages, scenes=scenes)
+
+
+def announce(directory: RunDirectory, arguments: Sequence[str], config: Mapping[str, Any]) -> None:
+    """Record this command, and say where its results may differ in rounding from the commands before it."""
+    print(f"run directory: {directory.path}", flush=True)
+    facts = provenance.collect(door="frido.run", arguments=arguments, hardware=config["hardware"])
+    for difference in provenance.record(directory.path, facts):
+        print(f"note: changed since this run began, so not bit for bit the same: {difference}", file=sys.stderr)
+
+
+def _without_flags(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Return the overrides, and whether `--cfg job` was among the arguments."""
+    overrides, show = list(arguments), False
+    if "--cfg" in overrides:
+        place = overrides.index("--cfg")
+        if overrides[place + 1 : place + 2] != ["job"]:
+            got = " ".join(overrides[place : place + 2])
+            raise FridoError("the argument --cfg", got=got, wanted="--cfg job", do="--cfg job")
+        del overrides[place : place + 2]
+        show = True
+    for argument in overrides:
+        if argument in ("-m", "--multirun"):
+            do = f"leave out {argument} and type the command once per value"
+            raise FridoError(f"the argument {argument}", got="a sweep", wanted="one run per command", do=do)
+        if argument.startswith("-"):
+            raise FridoError(f"the argument {argument}", got=argument, wanted=FLAGS, do="see --help")
+    return overrides, show
+
+
+def _set_aside(directory: RunDirectory) -> None:
+    if "WORLD_SIZE" in os.environ:
+        raise FridoError(
+            "run.fresh=true",
+            got="several processes started from outside (torchrun, srun)",
+            wanted="one process that renames the earlier run",
+            do=f"mv {directory.path} {directory.path}.1, and leave out run.fresh=true",
+        )
+    aside = directory.set_aside()
+    if aside:
+        print(f"set aside: {aside}")
+
+
+def _done(directory: RunDirectory) -> list[str]:
+    file = directory.path / "finished.json"
+    return json.loads(file.read_text())["stages"] if file.is_file() else []
+
+
+def _await_rank_0(directory: RunDirectory, config: Mapping[str, Any]) -> None:
+    """Wait until the first process has frozen the same configuration."""
+    file, deadline = directory.path / "config.yaml", time.monotonic() + RANK_0_SECONDS
+    while not (file.is_file() and file.read_text() == dump(config)):
+        if time.monotonic() > deadline:
+            do = "look at the output of rank 0, and that all ranks were given the same arguments"
+            raise FridoError(str(file), got="not there", wanted="written by rank 0", do=do)
+        time.sleep(0.2)

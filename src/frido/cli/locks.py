@@ -1,0 +1,51 @@
+"""One process at a time, by advisory locks of the operating system: they vanish with their process."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from frido.contracts import atomic
+from frido.contracts.errors import FridoError
+
+
+@contextmanager
+def hold(folder: Path, *, wait: bool) -> Iterator[None]:
+    """Own `folder` for the length of the block; the lock lies beside it, as `.NAME.lock`.
+
+    Args:
+        folder: Need not exist.
+        wait: Wait for whoever holds it, instead of refusing.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=-1 if wait else 0)
+    holder = folder.parent / f".{folder.name}.holder.json"
+    try:
+        lock.acquire()
+    except Timeout:
+        raise FridoError(
+            str(folder),
+            got=f"in use by {_described(holder)}",
+            wanted="one process at a time",
+            do="wait for it, or stop it; a run with another seed has a folder of its own",
+        ) from None
+    try:
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        atomic.write_json(holder, {"process": os.getpid(), "host": platform.node(), "since": started})
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _described(holder: Path) -> str:
+    try:
+        card = json.loads(holder.read_text())
+    except (OSError, ValueError):  # between taking the lock and writing the card
+        return "another process"
+    return f"process {card['process']} on {card['host']} since {card['since']}"

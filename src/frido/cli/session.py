@@ -1,0 +1,239 @@
+"""What the stages of one run share: its configuration, its devices, and what earlier stages left on disk."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from rich.progress import track
+from safetensors.torch import load_file
+from torch import Tensor
+
+from frido.cli import pictures, rundir
+from frido.cli.build import build
+from frido.cli.locks import hold
+from frido.contracts import atomic
+from frido.contracts.batch import Annotations, Batch
+from frido.contracts.errors import FridoError
+from frido.contracts.scene import Vocabulary
+from frido.contracts.tracker import Tracker
+from frido.data.evaluation import EvaluationSplit, evaluation_split
+from frido.data.loader import Loader
+from frido.data.shards import Shards
+from frido.engine import checkpoint, distributed
+from frido.tracking.several import SeveralTrackers
+
+
+class Session:
+    """A frozen run directory being worked on by this process and, under torchrun, its siblings.
+
+    Args:
+        directory: The run directory; its `config.yaml` is read as data.
+        device: Where this process computes.
+        scenes: A person's scenes to draw, if any.
+    """
+
+    def __init__(self, *, directory: Path, device: torch.device, scenes: Path | None) -> None:
+        self.directory, self.device, self.scenes = directory, device, scenes
+        self.config: dict[str, Any] = yaml.safe_load((directory / "config.yaml").read_text())
+        self.rank, self.world_size = distributed.rank(), distributed.world_size()
+        self.is_first = distributed.is_main()
+
+    @classmethod
+    @contextmanager
+    def open(cls, directory: Path, *, scenes: Path | None) -> Iterator["Session"]:
+        hardware = yaml.safe_load((directory / "config.yaml").read_text())["hardware"]
+        if hardware["threads"] is not None:
+            torch.set_num_threads(hardware["threads"])
+        with distributed.process_group(hardware["device"]) as device:
+            yield cls(directory=directory, device=device, scenes=scenes)
+
+    # Where things are
+
+    def shared(self, stage: str) -> Path:
+        """Return the folder of a stage's output, named by the hash of all that it depends on."""
+        dataset = "" if stage == "data" else self.data_hash
+        return rundir.stage_directory(self.config, stage, dataset=dataset).resolve()
+
+    def link(self, stage: str, path: Path) -> None:
+        """Write into the run directory where a stage's output lies."""
+        if self.is_first:
+            links = self._links() | {stage: os.path.relpath(path, self.directory)}
+            atomic.write_json(self.directory / "stages.json", links)
+        distributed.barrier()
+
+    def path(self, stage: str) -> Path:
+        """Return where a stage's output lies.
+
+        Raises:
+            FridoError: The stage has not run yet.
+        """
+        links = self._links()
+        if stage not in links or not (path := (self.directory / links[stage]).resolve()).exists():
+            raise FridoError(
+                f"{self.directory} has no finished stage {stage!r}",
+                got=f"finished: {', '.join(links) or 'none'}",
+                wanted=f"the output of stage {stage!r}",
+                do=f"python -m frido.run run={self.directory} stages=[{stage}], or the recipe's own command.",
+            )
+        return path
+
+    def _links(self) -> dict[str, str]:
+        file = self.directory / "stages.json"
+        return json.loads(file.read_text()) if file.exists() else {}
+
+    @contextmanager
+    def written_once(self, folder: Path, *, marker: str = "done.json") -> Iterator[bool]:
+        """Yield whether `folder` is still to be filled, the same on every rank, under a lock against other runs.
+
+        The block fills it; the `marker` is written last, so a crash leaves it to be continued.
+        """
+        with hold(folder, wait=True) if self.is_first else nullcontext():
+            todo = distributed.from_main(not (folder / marker).exists())
+            folder.mkdir(parents=True, exist_ok=True)
+            yield todo
+            distributed.barrier()
+            if self.is_first and not (folder / marker).exists():
+                atomic.write_json(folder / marker, {"ranks": self.world_size, "threads": torch.get_num_threads()})
+        distributed.barrier()
+
+    @contextmanager
+    def first_alone(self) -> Iterator[bool]:
+        """Yield whether this process is the first; the others wait for the end of its block."""
+        yield self.is_first
+        distributed.barrier()
+
+    # Data
+
+    @cached_property
+    def data(self) -> Any:
+        return build(self.config["data"])
+
+    @cached_property
+    def data_hash(self) -> str:
+        """The hash of the packed dataset's description, which holds the hashes of its shards."""
+        return hashlib.sha256((self.path("data") / "dataset.json").read_bytes()).hexdigest()
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return self.shards("train").vocabulary
+
+    def shards(self, split: str) -> Shards:
+        return Shards(self.path("data"), split)
+
+    def loader(self, split: str, *, batch: int, seed: int) -> Loader:
+        root = self.path("data")
+        return self.data.loader(root, split, batch=batch, rank=self.rank, world_size=self.world_size, seed=seed)
+
+    def in_order(self, split: str, *, batch: int, count: int, share: bool = False) -> Iterator[Batch]:
+        """Yield the first `count` samples of a split by row; with `share`, every rank gets its own part of them."""
+        shards = self.shards(split)
+        count = min(count, len(shards))
+        first, step = (self.rank * batch, self.world_size * batch) if share else (0, batch)
+        for start in range(first, count, step):
+            rows = list(range(start, min(start + batch, count)))
+            scenes = [shards.scene(row) for row in rows]
+            yield self.data.collate(scenes, shards.vocabulary, positions=torch.tensor(rows))
+
+    def held_out(self, wanted: str) -> EvaluationSplit:
+        """Return the split that stands for `wanted`, with a note where that is not a held-out one."""
+        return evaluation_split(self.path("data"), wanted)
+
+    # Models
+
+    def new_task(self) -> Any:
+        """Return the second stage with its initial weights, a function of `seed`."""
+        config, diffusion = self.config, self.config["diffusion"]
+        torch.manual_seed(config["seed"])
+        conditioner = build(config["conditioning"], vocabulary=self.vocabulary)
+        task = build(
+            config["task"],
+            conditioner=conditioner,
+            denoiser=build(config["denoiser"], channels=self.frozen.channels, context_width=conditioner.width),
+            **{part: build(diffusion[part]) for part in ("schedule", "parameterization", "teacher_forcing", "layout")},
+        )
+        return task.to(self.device)
+
+    def trained_task(self) -> Any:
+        """Return the second stage with its averaged (EMA) weights."""
+        task = self.new_task()
+        checkpoint.load_weights(task, self.directory, averaged=True)
+        return task.eval().requires_grad_(False)
+
+    @cached_property
+    def frozen(self) -> Any:
+        """The trained first stage."""
+        autoencoder = build(self.config["autoencoder"])
+        autoencoder.load_state_dict(load_file(self.path("autoencoder") / "autoencoder.safetensors"))
+        return autoencoder.to(self.device).eval().requires_grad_(False)
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config["hardware"]["precision"] == "bf16")
+
+    @torch.no_grad()
+    def generate(self, task: Any, annotations: Annotations, *, keys: Tensor) -> Tensor:
+        """Return images in [-1, 1] for annotations, on the CPU; a sample's noise is a function of its key alone."""
+        diffusion, resolution = self.config["diffusion"], self.config["size"]["resolution"]
+        scales = zip(self.frozen.channels, self.frozen.factors, strict=True)
+        with self.autocast():
+            pyramid = task.generate(
+                Annotations(*(tensor.to(self.device) for tensor in annotations)),
+                sampler=build(diffusion["sampler"]),
+                guidance=build(diffusion["guidance"]),
+                shapes=[(channels, resolution // factor, resolution // factor) for channels, factor in scales],
+                seed=self.config["seed"],
+                keys=keys.to(self.device),
+            )
+            return self.frozen.decode(pyramid).float().clamp(-1, 1).cpu()
+
+    # Numbers and pictures
+
+    @contextmanager
+    def tracker(self, directory: Path, name: str, *, budget: int) -> Iterator[Tracker]:
+        """Track into `directory`; on other ranks than the first, into nothing."""
+        if not self.is_first:
+            yield SeveralTrackers(trackers=[])
+            return
+        tracker = build(self.config["tracking"]).open(
+            directory, name=name, config=self.config, provenance=self.provenance(), budget=budget
+        )
+        try:
+            yield tracker
+        finally:
+            tracker.close()
+
+    def provenance(self) -> dict[str, Any]:
+        return json.loads((self.directory / "provenance.json").read_text())
+
+    def picture(self, tracker: Tracker, directory: Path, name: str, rows: Tensor, *, columns: int, images: int) -> None:
+        """Write images in [-1, 1] as one grid and track it."""
+        if self.is_first:
+            path = directory / "pictures" / name / f"{images:012d}.png"
+            pictures.save(pictures.grid(pictures.to_uint8(rows), columns=columns), path)
+            tracker.picture(name, path, images=images)
+
+    def protocol(self, *, count: int, note: str | None) -> dict[str, Any]:
+        """Return how samples are drawn, for whoever reads their numbers."""
+        diffusion = self.config["diffusion"]
+        return {
+            "sampler": diffusion["sampler"],
+            "steps": self.config["size"]["steps"],
+            "guidance": diffusion["guidance"],
+            "ema": self.config["training"]["denoiser"]["average"],
+            "precision": self.config["hardware"]["precision"],
+            "seed": self.config["seed"],
+            "count": count,
+            "images_seen": self.config["training"]["denoiser"]["images"],
+            "note": note,
+        }
+
+
+def progress(batches: Iterable[Batch], label: str) -> Iterable[Batch]:
+    """Show a progress bar on the first rank."""
+    return track(batches, description=label) if distributed.is_main() else batches

@@ -1,0 +1,131 @@
+"""The plain part of a configuration: what is no constructor's argument. Checked by `frido.cli.schema`.
+
+Names and types are read from these classes like any constructor's; `check_ranges` does the rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from frido.contracts.errors import FridoError
+
+STAGES = ("data", "autoencoder", "latents", "denoiser", "sample", "evaluate", "report")
+"""In their order."""
+
+
+class Node:
+    """Stands in annotations for any object to build: a mapping with `_target_`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where a run is written, and whether to start anew where one is already."""
+
+    root: str
+    fresh: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What a run may use; it changes rounding at most, so it is no part of a run's hash."""
+
+    device: Literal["cpu", "cuda"]
+    devices: int
+    precision: Literal["fp32", "bf16"]
+    threads: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """The dials that scale a run; options interpolate them. Budgets are counted in images seen."""
+
+    resolution: int
+    max_objects: int
+    scenes: int
+    autoencoder_width: int
+    num_codes: int
+    autoencoder_images: int
+    autoencoder_batch: int
+    width: int
+    gate_width: int
+    context_width: int
+    images: int
+    batch: int
+    steps: int
+    samples: int
+    autoencoder_learning_rate: float
+    learning_rate: float
+    warmup_images: int
+    ema_half_life_images: int
+    log_every_images: int
+    checkpoint_every_images: int
+    picture_every_images: int | None
+    watched: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diffusion:
+    """The mathematics of the second stage."""
+
+    schedule: Node
+    parameterization: Node
+    teacher_forcing: Node
+    layout: Node
+    sampler: Node
+    guidance: Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How each stage is trained."""
+
+    autoencoder: Node
+    denoiser: Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The whole configuration of `python -m frido.run`."""
+
+    data: Node
+    autoencoder: Node
+    first_stage: Node
+    conditioning: Node
+    denoiser: Node
+    task: Node
+    diffusion: Diffusion
+    training: Training
+    metrics: Node
+    tracking: Node | dict[str, Any] | list[Any]
+    size: Size
+    hardware: Hardware
+    run: Run
+    stages: list[Literal["data", "autoencoder", "latents", "denoiser", "sample", "evaluate", "report"]]
+    seed: int
+    debug: dict[str, Any] | None = None
+
+
+def check_ranges(config: Mapping[str, Any]) -> None:
+    """Refuse values of the right type that make no sense."""
+    for name, value in config["size"].items():
+        least = 0 if name == "warmup_images" else 1
+        if name.endswith("learning_rate"):
+            _require(f"size.{name}", value, value > 0, "more than 0", 0.001)
+        elif value is not None:
+            _require(f"size.{name}", value, value >= least, f"{least} or more", 16)
+    devices, threads = config["hardware"]["devices"], config["hardware"]["threads"]
+    _require("hardware.devices", devices, devices >= 1, "1 or more", 1)
+    _require("hardware.threads", threads, threads is None or threads >= 1, "1 or more, or null", 2)
+    root = config["run"]["root"]
+    _require("run.root", root, bool(root.strip()), "the path of a folder", "runs")
+    ordered = [stage for stage in STAGES if stage in config["stages"]]
+    wanted = f"some of {', '.join(STAGES)}, each once, in this order"
+    _require(
+        "stages", config["stages"], bool(ordered) and ordered == config["stages"], wanted, f"[{','.join(ordered)}]"
+    )
+    _require("seed", config["seed"], 0 <= config["seed"] < 2**63, "0 or more", 0)
+
+
+def _require(path: str, value: object, holds: bool, wanted: str, example: object) -> None:
+    if not holds:
+        raise FridoError(path, got=repr(value), wanted=wanted, do=f"{path}={example}")

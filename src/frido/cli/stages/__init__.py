@@ -1,0 +1,13 @@
+"""The named stages of a run, in their order; each is a function of a `Session` and does nothing when done."""
+
+from frido.cli.stages import autoencoder, data, denoiser, evaluate, latents, report, sample
+
+STAGES = {
+    "data": data.run,
+    "autoencoder": autoencoder.run,
+    "latents": latents.run,
+    "denoiser": denoiser.run,
+    "sample": sample.run,
+    "evaluate": evaluate.run,
+    "report": report.run,
+}

@@ -1,0 +1,47 @@
+"""Stage `evaluate`: score the samples on disk, with the cards that say how."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from frido.cli import pictures
+from frido.cli.build import build
+from frido.cli.session import Session
+from frido.contracts import atomic
+from frido.contracts.scene import Scene
+
+BATCH, EXPLAINED = 64, 24
+
+
+def run(session: Session) -> None:
+    split, note = session.held_out("test")
+    folder = session.directory / "samples" / split
+    evaluation = build(session.config["metrics"])
+    scenes = [Scene.from_json(value) for value in json.loads((folder / "scenes.json").read_text())]
+    share = range(session.rank * BATCH, len(scenes), session.world_size * BATCH)
+    result = evaluation.run(_batches(folder, scenes, share))
+    with session.first_alone() as alone:
+        if not alone:
+            return
+        if judge := evaluation.judge():
+            rows = range(min(EXPLAINED, len(scenes)))
+            found = [judge.found(_load(folder / "generated", [row])[0], scenes[row]) for row in rows]
+            atomic.write_json(folder / "found.json", found)
+        cards = {name: {**card, "split": split, "note": note} for name, card in result.cards.items()}
+        atomic.write_json(session.directory / "evaluation.json", cards)
+        images = session.config["training"]["denoiser"]["images"]
+        with session.tracker(session.directory, "evaluate", budget=images) as tracker:
+            tracker.log(result.numbers, images=images)
+
+
+def _batches(folder: Path, scenes: list[Scene], starts: range) -> Iterator[tuple[Tensor, Tensor, list[Scene]]]:
+    for start in starts:
+        rows = list(range(start, min(start + BATCH, len(scenes))))
+        yield _load(folder / "real", rows), _load(folder / "generated", rows), [scenes[row] for row in rows]
+
+
+def _load(folder: Path, rows: list[int]) -> Tensor:
+    return torch.stack([pictures.load(folder / f"{row:06d}.png") for row in rows])

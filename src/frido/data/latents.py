@@ -1,0 +1,75 @@
+"""Latents encoded once, read by position: the second stage's stream."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+
+from frido.contracts import atomic
+from frido.contracts.batch import Annotations, Batch
+from frido.contracts.pyramid import Pyramid
+from frido.data.order import Order
+
+
+class LatentTable:
+    """All latents and annotations of one split, one row per sample, in the dataset's row order.
+
+    Args:
+        pyramid: Latents `(rows, channels, height, width)` per scale, coarsest first.
+        annotations: Padded annotations of the same rows.
+        ids: Sample ids of the same rows.
+    """
+
+    def __init__(self, *, pyramid: Pyramid, annotations: Annotations, ids: tuple[str, ...]) -> None:
+        self.pyramid, self.annotations, self.ids = pyramid, annotations, ids
+
+    @classmethod
+    def join(cls, parts: Sequence[tuple[Pyramid, Batch]]) -> "LatentTable":
+        """Return consecutive batches, with the latents of each, as one table."""
+        pyramids, batches = zip(*parts, strict=True)
+        return cls(
+            pyramid=tuple(torch.cat(latents).float().cpu() for latents in zip(*pyramids, strict=True)),
+            annotations=Annotations(*(torch.cat(c) for c in zip(*(b.annotations for b in batches), strict=True))),
+            ids=tuple(name for batch in batches for name in batch.ids),
+        )
+
+    def save(self, path: Path) -> None:
+        tensors = {f"scale_{scale}": latent.contiguous() for scale, latent in enumerate(self.pyramid)}
+        tensors |= {name: tensor.contiguous() for name, tensor in self.annotations._asdict().items()}
+        atomic.write_bytes(path, save(tensors, metadata={"ids": json.dumps(self.ids)}))
+
+    @classmethod
+    def load(cls, path: Path) -> "LatentTable":
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            num_scales = sum(name.startswith("scale_") for name in names)
+            return cls(
+                pyramid=tuple(file.get_tensor(f"scale_{scale}") for scale in range(num_scales)),
+                annotations=Annotations(*(file.get_tensor(name) for name in Annotations._fields)),
+                ids=tuple(json.loads(file.metadata()["ids"])),
+            )
+
+
+class LatentStream:
+    """A `Stream` over a `LatentTable`, in the same order as the loader of images would have."""
+
+    def __init__(self, table: LatentTable, *, order: Order, batch: int, rank: int, world_size: int) -> None:
+        self.table, self.order = table, order
+        self.per_rank = batch // world_size
+        self.offset = rank * self.per_rank
+
+    def at(self, images_seen: int) -> Batch:
+        start = images_seen + self.offset
+        rows = torch.from_numpy(self.order.indices(np.arange(start, start + self.per_rank)))
+        return Batch(
+            images=None,
+            annotations=Annotations(*(tensor[rows] for tensor in self.table.annotations)),
+            ids=tuple(self.table.ids[row] for row in rows.tolist()),
+            positions=torch.arange(start, start + self.per_rank),
+            valid=torch.ones(self.per_rank, dtype=torch.bool),
+            pyramid=tuple(latent[rows] for latent in self.table.pyramid),
+        )

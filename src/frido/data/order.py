@@ -1,0 +1,77 @@
+"""The order of samples: a function of seed and position, in three levels (docs: conventions)."""
+
+import itertools
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from frido.data.shards import Shards
+
+
+class Order:
+    """Which row of the dataset stands at each position of an endless, shuffled stream.
+
+    In every epoch the shards are permuted, taken in blocks of `block`, and inside a block all contiguous runs of
+    `run` samples (the last of a shard may be shorter) are permuted. So reading stays mostly sequential, and neither
+    the number of ranks nor that of workers can change the sequence. Every epoch holds every row once.
+
+    Args:
+        shard_sizes: Number of samples of each shard, in the dataset's order.
+        run: Samples that always stay together (c); 1 shuffles single samples.
+        block: Shards whose runs are mixed (K).
+        seed: Of the order alone.
+    """
+
+    def __init__(self, *, shard_sizes: Sequence[int], run: int, block: int, seed: int) -> None:
+        assert run >= 1 and block >= 1 and shard_sizes and min(shard_sizes) >= 1, (run, block, shard_sizes)
+        self.block, self.seed = block, seed
+        self.count = int(sum(shard_sizes))
+        firsts = np.concatenate([[0], np.cumsum(shard_sizes)])
+        self._starts = [np.arange(a, b, run) for a, b in itertools.pairwise(firsts)]
+        self._lengths = [np.minimum(run, b - s) for s, b in zip(self._starts, firsts[1:], strict=True)]
+        self._epochs: dict[int, np.ndarray] = {}
+
+    @classmethod
+    def of(cls, shards: "Shards", *, seed: int) -> "Order":
+        """Return the order of a packed split, with the constants stored in its `dataset.json`."""
+        return cls(shard_sizes=shards.sizes, run=shards.run, block=shards.block, seed=seed)
+
+    def index(self, position: int) -> int:
+        """Return the row of the dataset at `position` (samples before it in the stream)."""
+        epoch, offset = divmod(position, self.count)
+        return int(self._permutation(epoch)[offset])
+
+    def indices(self, positions: np.ndarray) -> np.ndarray:
+        """Return the rows at many positions at once."""
+        epochs, offsets = np.divmod(positions, self.count)
+        rows = np.empty(len(positions), np.int64)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            rows[here] = self._permutation(int(epoch))[offsets[here]]
+        return rows
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        rows = self._epochs.get(epoch)
+        if rows is None:
+            rows = self._shuffled(epoch)
+            # a batch touches two epochs at most and prefetching stays close; two are kept in all
+            self._epochs = {kept: self._epochs[kept] for kept in list(self._epochs)[-1:]} | {epoch: rows}
+        return rows
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        word = ((self.seed << 32) ^ zlib.crc32(b"order")) & (2**64 - 1)
+        random = np.random.Generator(np.random.Philox(key=[word, epoch]))
+        shards = random.permutation(len(self._starts))
+        parts = []
+        for first in range(0, len(shards), self.block):
+            inside = shards[first : first + self.block]
+            starts = np.concatenate([self._starts[shard] for shard in inside])
+            lengths = np.concatenate([self._lengths[shard] for shard in inside])
+            shuffle = random.permutation(len(starts))
+            starts, lengths = starts[shuffle], lengths[shuffle]
+            before = np.cumsum(lengths) - lengths
+            parts.append(np.repeat(starts - before, lengths) + np.arange(lengths.sum()))
+        return np.concatenate(parts)

@@ -1,0 +1,17 @@
+"""Mean absolute error."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from frido.diffusion.losses.base import Loss
+
+
+class L1(Loss):
+    """Mean absolute difference; Frido's and LDM's choice."""
+
+    def __call__(
+        self,
+        prediction: Float[Tensor, "batch channels height width"],
+        target: Float[Tensor, "batch channels height width"],
+    ) -> Float[Tensor, "batch"]:
+        return (prediction.float() - target).abs().flatten(1).mean(dim=1)

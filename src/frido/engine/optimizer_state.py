@@ -1,0 +1,34 @@
+"""An optimizer's state as named tensors and plain values, so that no checkpoint needs pickle."""
+
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+Plain = dict[str, Any]
+
+
+def take(optimizer: Optimizer) -> tuple[dict[str, Tensor], Plain]:
+    """Return the tensors by `"<parameter>.<key>"`, and everything else as JSON can hold it."""
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    values: Plain = {}
+    for parameter, entries in state["state"].items():
+        for key, value in entries.items():
+            place = tensors if isinstance(value, Tensor) else values
+            place[f"{parameter}.{key}"] = value
+    groups = [{key: value for key, value in group.items() if key != "params"} for group in state["param_groups"]]
+    return tensors, {"values": values, "groups": groups}
+
+
+def put(optimizer: Optimizer, tensors: dict[str, Tensor], plain: Plain) -> None:
+    """Put back what `take` returned; the optimizer has the same parameters in the same order."""
+    state = optimizer.state_dict()
+    entries: dict[int, Plain] = {}
+    for name, value in (tensors | plain["values"]).items():
+        parameter, key = name.split(".", 1)
+        entries.setdefault(int(parameter), {})[key] = value
+    for group, kept in zip(state["param_groups"], plain["groups"], strict=True):
+        for key, value in kept.items():
+            group[key] = tuple(value) if isinstance(group.get(key), tuple) else value  # JSON has no tuples
+    optimizer.load_state_dict({"state": entries, "param_groups": state["param_groups"]})

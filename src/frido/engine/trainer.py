@@ -1,0 +1,220 @@
+"""The loop."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from frido.contracts.errors import FridoError
+from frido.contracts.phase import Phase
+from frido.contracts.stream import Stream
+from frido.contracts.tracker import Tracker
+from frido.engine import checkpoint, distributed, optimizer_state
+from frido.engine.checkpoint import Checkpoint
+from frido.engine.ema import Ema
+from frido.engine.guard import undisturbed
+from frido.engine.optimization import Optimization
+from frido.engine.signals import Signals, Stopped
+from frido.engine.stopwatch import Stopwatch
+from frido.engine.training import Training
+from frido.engine.window import Window
+from frido.tracking.jsonl import rewind
+
+log = logging.getLogger(__name__)
+
+
+def due(images_seen: int, *, every: int | None, step: int, last: int) -> bool:
+    """Return whether the step of `step` images that ended at `images_seen` reached a multiple of `every` or the end."""
+    return every is not None and (images_seen == last or images_seen // every > (images_seen - step) // every)
+
+
+class Trainer:
+    """Trains the phases of a task together, from its last checkpoint to its budget.
+
+    What is trained depends on the settings and on `images_seen`, and on nothing else: N images, an interruption and
+    N more give the bits of 2N at once, at equal threads, ranks and torch version.
+
+    Args:
+        directory: Takes `checkpoints/`; its `metrics.jsonl` and `timing.jsonl` are cut back to the checkpoint.
+        phases: Each takes one step per batch, in this order.
+        model: All state to be kept; holds every parameter that a phase trains.
+        stream: This rank's part of the batches.
+        training: Settings.
+        tracker: Takes the logged means; used on the first rank only.
+        device: Where model and phases are.
+        during: Called on every rank with `(images seen, copy of the model with averaged weights)` every
+            `training.picture_every_images` and at the end, before the checkpoint of the same moment. It may do
+            anything with the copy and with random generators: the training does not feel it.
+        facts: About data and such, as plain JSON: a checkpoint made under other facts is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        phases: Sequence[Phase],
+        model: nn.Module,
+        stream: Stream,
+        training: Training,
+        tracker: Tracker,
+        device: torch.device,
+        during: Callable[[int, nn.Module], None] | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        training.split(distributed.world_size())
+        _check_phases(phases, model)
+        self.directory, self.phases, self.model, self.stream = directory, phases, model, stream
+        self.training, self.tracker, self.device, self.during = training, tracker, device, during
+        self.facts = json.loads(json.dumps(dict(facts or {})))  # as a checkpoint gives it back: tuples are lists
+        self.images_seen = 0
+
+        for module in (model, *phases):
+            module.train()
+        distributed.copy_from_main(model.state_dict().values())
+        trained = {phase.name: list(phase.trained()) for phase in phases}
+        self.optimizations = {
+            phase.name: Optimization(phase, others=_others(trained, phase.name), training=training, device=device)
+            for phase in phases
+        }
+        self.ema = Ema(model, average=training.average)
+        self.window = Window()
+        self._speed = Stopwatch()
+
+    def run(self) -> None:
+        """Train until the budget is used up; return at once where it is already.
+
+        Raises:
+            Stopped: A signal asked for it (see `frido.engine.signals`); the state is saved.
+            FridoError: A loss or gradient is not finite; the last checkpoint is kept.
+        """
+        training, budget, step = self.training, self.training.images, self.training.batch
+        with Signals() as signals:
+            self.restore()
+
+            while self.images_seen < budget:
+                with self._speed.running(step):
+                    batch = self.stream.at(self.images_seen).to(self.device)
+                    for optimization in self.optimizations.values():
+                        self.window.add(optimization.step(batch, images_seen=self.images_seen))
+                        distributed.copy_from_main(self.model.buffers())  # codebooks: the first rank's are everybody's
+                    self.images_seen += step
+                    self.ema.update(self.model, images_seen=self.images_seen, batch=step)
+
+                if due(self.images_seen, every=training.log_every_images, step=step, last=budget):
+                    self._log(self.window.take() | {f"{self.phases[0].name}/images_per_second": self._speed.take()})
+
+                # Before the checkpoint: what is kept of this moment must include what was seen at it.
+                if self.during and due(self.images_seen, every=training.picture_every_images, step=step, last=budget):
+                    with self.averaged() as averaged:
+                        self.during(self.images_seen, averaged)
+
+                stop = distributed.largest(signals.code, self.device)
+                if stop or due(self.images_seen, every=training.checkpoint_every_images, step=step, last=budget):
+                    self.save()
+                if stop:
+                    log.warning("asked to stop after %d images: saved, the same command continues", self.images_seen)
+                    raise Stopped(stop)
+
+    @contextmanager
+    def averaged(self) -> Iterator[nn.Module]:
+        """Yield a copy of the model with averaged weights, for evaluation; whatever is done to it, the training goes on
+        as if it had not been."""
+        with undisturbed([self.model, *self.phases]):
+            copy = deepcopy(self.model)
+            copy.load_state_dict(self.ema.weights)
+            yield copy.eval().requires_grad_(False)
+        distributed.barrier()
+
+    def save(self) -> None:
+        """Write a checkpoint (first rank), if the replicas agree."""
+        distributed.check_replicas(self.model.state_dict().values(), self.device)
+        if distributed.is_main():
+            tensors: dict[str, Tensor] = {}
+            plain: dict[str, Any] = {}
+            for name, optimization in self.optimizations.items():
+                own, plain[name] = optimizer_state.take(optimization.optimizer)
+                tensors |= {f"{name}.{key}": tensor for key, tensor in own.items()}
+            state = {
+                "optimizers": plain,
+                "window": self.window.state(),
+                "facts": self.facts,
+                "environment": environment(),
+            }
+            found = Checkpoint(self.images_seen, self.model.state_dict(), self.ema.weights, tensors, state)
+            checkpoint.write(self.directory, found, keep=self.training.keep_checkpoints)
+        distributed.barrier()
+
+    def restore(self) -> None:
+        """Continue from the newest undamaged checkpoint, if there is one; forget what was logged after it."""
+        path = None
+        if distributed.is_main():
+            checkpoint.tidy(self.directory)
+            path = checkpoint.latest(self.directory)
+        path = distributed.from_main(path)
+        if path is not None:
+            self._take_over(checkpoint.read(path), path)
+        if distributed.is_main():
+            rewind(self.directory, images=self.images_seen)
+        distributed.barrier()
+
+    def _take_over(self, found: Checkpoint, path: Path) -> None:
+        if found.state["facts"] != self.facts:
+            raise FridoError(
+                f"checkpoint {path}",
+                got=f"trained with {found.state['facts']}",
+                wanted=f"the same as now: {self.facts}",
+                do="Bring the earlier data back, or start anew with run.fresh=true.",
+            )
+        now = environment()
+        changed = [f"{key} {was} -> {now[key]}" for key, was in found.state["environment"].items() if now[key] != was]
+        if changed:
+            log.warning(
+                "continued under other conditions (%s): the same up to rounding, not bit for bit", ", ".join(changed)
+            )
+        checkpoint.fill(self.model, found.weights, path)
+        self.ema.restore(found.averaged)
+        for name, optimization in self.optimizations.items():
+            own = {
+                key.removeprefix(f"{name}."): tensor
+                for key, tensor in found.optimizers.items()
+                if key.startswith(f"{name}.")
+            }
+            optimizer_state.put(optimization.optimizer, own, found.state["optimizers"][name])
+        self.window.restore(found.state["window"])
+        self.images_seen = found.images_seen
+
+    def _log(self, values: dict[str, float]) -> None:
+        if distributed.is_main():
+            self.tracker.log(values, images=self.images_seen)
+
+
+def environment() -> dict[str, Any]:
+    """Return what a bitwise equal continuation needs to find unchanged."""
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "ranks": distributed.world_size(),
+    }
+
+
+def _others(trained: Mapping[str, Sequence[nn.Parameter]], name: str) -> list[nn.Parameter]:
+    """Return the parameters that phases train, but not phase `name`."""
+    own = {id(parameter) for parameter in trained[name]}
+    everybody = {id(parameter): parameter for parameters in trained.values() for parameter in parameters}
+    return [parameter for key, parameter in everybody.items() if key not in own]
+
+
+def _check_phases(phases: Sequence[Phase], model: nn.Module) -> None:
+    names = [phase.name for phase in phases]
+    assert len(set(names)) == len(names), f"phases share a name: {names}"
+    kept = {id(parameter) for parameter in model.parameters()}
+    for phase in phases:
+        assert all(id(parameter) in kept for parameter in phase.trained()), (
+            f"phase {phase.name!r} trains parameters that are not in the model: a checkpoint would lose them"
+        )

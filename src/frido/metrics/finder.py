@@ -1,0 +1,110 @@
+"""From images to the objects in them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from frido.metrics.detector import Detector, Maps, boxes_of
+from frido.metrics.predicates import Box
+from frido.metrics.weights import read_weights, to_unit_range
+
+WEIGHTS = Path(__file__).with_name("judge.safetensors")
+
+ROWS = 64
+"""Images a forward pass takes at once: bounds memory, changes no result."""
+
+MOST = 16
+"""Objects found in one image at most; scenes have up to 8."""
+
+SAME = 0.6
+"""Two finds of one shape and colour whose boxes overlap by this (intersection over union) are one object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object seen in an image.
+
+    Args:
+        shape: Its shape word.
+        colour: Its colour word.
+        box: `(left, top, right, bottom)` as fractions of the image.
+        score: How sure the network is that something is there, in (0, 1).
+    """
+
+    shape: str
+    colour: str
+    box: Box
+    score: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.colour} {self.shape}"
+
+
+class Finder:
+    """The judge's eye: finds shapes, colours and boxes. Trained by `experiments/scene_features/train.py`.
+
+    Args:
+        threshold: Least score of an object, in (0, 1).
+        weights: A file that the training script wrote; `None` is the one in the package.
+    """
+
+    def __init__(self, *, threshold: float, weights: str | None = None) -> None:
+        state, self.about, self.sha256 = read_weights(WEIGHTS if weights is None else Path(weights))
+        self.threshold = threshold
+        self.shapes: list[str] = self.about["shapes"]
+        self.colours: list[str] = self.about["colours"]
+        self.resolution = int(self.about["resolution"])
+        self.network = Detector(widths=self.about["widths"], shapes=len(self.shapes), colours=len(self.colours))
+        self.network.load_state_dict(state)
+        self.network.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def find(self, images: UInt8[Tensor, "batch 3 height width"]) -> list[list[Found]]:
+        """Return the objects in each image, surest first."""
+        found = []
+        self.network.to(images.device)
+        for start in range(0, len(images), ROWS):
+            maps = self.network(to_unit_range(images[start : start + ROWS], self.resolution))
+            found += self._decode(Maps(*(part.cpu() for part in maps)))
+        return found
+
+    def _decode(self, maps: Maps) -> list[list[Found]]:
+        score = maps.centre.sigmoid()
+        peak = F.max_pool2d(score[:, None], 3, stride=1, padding=1)[:, 0] == score
+        shape, colour = maps.shape.argmax(1), maps.colour.argmax(1)
+        boxes = boxes_of(maps.box).clamp(0, 1)
+        found: list[list[Found]] = [[] for _ in range(len(score))]
+        for image, row, column in torch.nonzero(peak & (score >= self.threshold)).tolist():
+            left, top, right, bottom = boxes[image, :, row, column].tolist()
+            found[image].append(
+                Found(
+                    self.shapes[shape[image, row, column]],
+                    self.colours[colour[image, row, column]],
+                    (left, top, right, bottom),
+                    float(score[image, row, column]),
+                )
+            )
+        return [without_repeats(sorted(items, key=lambda item: -item.score)) for items in found]
+
+
+def without_repeats(found: list[Found]) -> list[Found]:
+    """Return the finds, surest first, without second sights of one object."""
+    kept: list[Found] = []
+    for item in found:
+        if not any(other.name == item.name and _overlap(other.box, item.box) > SAME for other in kept):
+            kept.append(item)
+    return kept[:MOST]
+
+
+def _overlap(one: Box, other: Box) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / (areas - width * height)

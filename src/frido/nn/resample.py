@@ -1,0 +1,38 @@
+"""Halving and doubling of feature maps, and the alignment of maps of different sizes."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Downsample(nn.Module):
+    """Halve both sides with a strided 3x3 convolution, padded at the right and at the bottom only."""
+
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels half_height half_width"]:
+        return self.conv(F.pad(features, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    """Double both sides: nearest neighbour, then a 3x3 convolution."""
+
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(
+        self, features: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels twice_height twice_width"]:
+        return self.conv(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+
+
+def nearest(
+    features: Float[Tensor, "batch channels height width"], size: tuple[int, int]
+) -> Float[Tensor, "batch channels to_height to_width"]:
+    """Return `features` on a grid of `size` (height, width), each value repeated; the same tensor if it fits."""
+    return features if features.shape[-2:] == size else F.interpolate(features, size=size, mode="nearest")

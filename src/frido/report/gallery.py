@@ -1,0 +1,93 @@
+"""Scenes beside what the runs made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from frido.report import graph
+from frido.report.compare import aligned
+from frido.report.numbers import count
+from frido.report.picture import Picture, embed
+from frido.report.run import Finding, Run, Samples
+from frido.report.table import flat, say
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What one run made of one scene; `objects` are `(name, found or None, why)` in the judge's eyes."""
+
+    picture: Picture | None
+    objects: tuple[tuple[str, bool | None, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SceneCard:
+    title: str
+    captions: tuple[str, ...]
+    graph: Markup
+    real: Picture | None
+    drawn: tuple[Drawn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """All scenes of one tag over all runs; `total` counts those not shown too."""
+
+    tag: str
+    protocols: tuple[tuple[tuple[str, str], ...], ...]
+    judged: tuple[str, ...]
+    cards: tuple[SceneCard, ...]
+    total: int
+    has_real: bool
+
+
+def galleries(runs: Sequence[Run], *, limit: int) -> list[Gallery]:
+    """Return a gallery for every tag that any run has, with at most `limit` scenes each."""
+    tags = dict.fromkeys(tag for run in runs for tag in run.samples)
+    # A person's own scenes have no real images; they come last.
+    own = {tag: not any(tag in run.samples and any(run.samples[tag].real) for run in runs) for tag in tags}
+    return [_gallery(tag, [run.samples.get(tag) for run in runs], limit) for tag in sorted(tags, key=own.__getitem__)]
+
+
+def _gallery(tag: str, columns: Sequence[Samples | None], limit: int) -> Gallery:
+    places = aligned(columns)
+    cards = tuple(_card(columns, place.rows) for place in places[:limit])
+    return Gallery(
+        tag=tag,
+        protocols=tuple(
+            tuple((key, say(value)) for key, value in flat(group.protocol) if key != "note") if group else ()
+            for group in columns
+        ),
+        judged=tuple(_judged(group) for group in columns),
+        cards=cards,
+        total=len(places),
+        has_real=any(card.real for card in cards),
+    )
+
+
+def _findings(group: Samples | None, row: int | None) -> tuple[Finding, ...]:
+    return group.found[row] if group and row is not None and row < len(group.found) else ()
+
+
+def _judged(group: Samples | None) -> str:
+    found = [finding.found for row in group.found for finding in row] if group else []
+    if not group or not found:
+        return ""
+    where = "all scenes" if len(group.found) == len(group.scenes) else f"the first {count(len(group.found))} scenes"
+    return f"{count(sum(found))} of {count(len(found))} objects in {where}"
+
+
+def _card(columns: Sequence[Samples | None], rows: Sequence[int | None]) -> SceneCard:
+    there = [(group, row) for group, row in zip(columns, rows, strict=True) if group and row is not None]
+    scene = there[0][0].scenes[there[0][1]]
+    real = next((path for path in (group.real[row] for group, row in there) if path), None)
+    drawn = []
+    for group, row in zip(columns, rows, strict=True):
+        path = group.generated[row] if group and row is not None else None
+        judged = {finding.object: finding for finding in _findings(group, row)}
+        objects = tuple(
+            (graph.name_of(scene, index), judged[index].found, judged[index].why) for index in sorted(judged)
+        )
+        drawn.append(Drawn(embed(path) if path else None, objects))
+    return SceneCard(scene.id, scene.captions, Markup(graph.draw(scene)), embed(real) if real else None, tuple(drawn))

@@ -1,0 +1,101 @@
+"""What a reader must be told before believing a number."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from frido.report.numbers import count
+from frido.report.run import Run
+from frido.report.table import CONTROL, Row
+
+ABSENT = {
+    "config.yaml": "the settings",
+    "metrics.jsonl": "curves and final numbers",
+    "provenance.json": "command, commit and versions",
+    "samples": "pictures beside their scene graphs",
+    "evaluation.json": "how the numbers were measured",
+    "checkpoints": "trained weights",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """`level` is "warning" (changes what the numbers mean) or "note" (something is not here)."""
+
+    level: str
+    run: str
+    text: str
+
+
+def notes(runs: Sequence[Run], names: Sequence[str], rows: Sequence[Row]) -> tuple[Note, ...]:
+    """Return all warnings, then all notes; each text once per run."""
+    found: dict[Note, None] = {}
+    for name, run in zip(names, runs, strict=True):
+        for level, text in [*_protocols(run), *_numbers(run), *_absent(run)]:
+            found[Note(level, name, text)] = None
+    for row in rows:
+        if row.differs:
+            text = f"{row.name} was not measured alike ({', '.join(row.differs)} differ): these numbers do not compare."
+            found[Note("warning", "", text)] = None
+    return tuple(sorted(found, key=lambda note: note.level != "warning"))
+
+
+def status(run: Run) -> tuple[str, str]:
+    """Return `(kind, words)`: how far a run has come, by its files alone. Kinds: done, partial, none."""
+    if run.budget and run.images_seen < run.budget:
+        return "partial", f"trained on {count(run.images_seen)} of {count(run.budget)} images"
+    if run.images_seen == 0:
+        return "none", "not trained yet"
+    missing = [word for word, part in (("sampled", run.samples), ("evaluated", run.evaluation)) if not part]
+    return ("partial", f"trained, not {' or '.join(missing)}") if missing else ("done", "finished")
+
+
+def _protocols(run: Run) -> list[tuple[str, str]]:
+    told: list[tuple[str, str]] = []
+    data = run.provenance.get("data")
+    if isinstance(data, dict) and data.get("evaluation"):
+        told.append(("warning", f"Data: {data['evaluation']}"))
+    for samples in run.samples.values():
+        if note := samples.protocol.get("note"):
+            # A person's own scenes have no real images, and no number rests on them.
+            told.append(("warning" if any(samples.real) else "note", f"Samples {samples.tag}: {note}"))
+    spoken: dict[str, list[str]] = {}
+    of_samples = [samples.protocol.get("note") for samples in run.samples.values()]
+    for name, card in run.evaluation.items():
+        for key in ("warning", "note", "refused"):
+            if card.get(key) and card[key] not in of_samples:
+                spoken.setdefault(f"{'no number, ' if key == 'refused' else ''}{card[key]}", []).append(name)
+    told += [("warning", f"{_listing(names)}: {text}") for text, names in spoken.items()]
+    git = run.provenance.get("git")
+    if isinstance(git, dict) and git.get("dirty"):
+        told.append(("note", "The code had changes that were not committed; the diff is under provenance."))
+    return told
+
+
+def _listing(names: list[str]) -> str:
+    """Return the metrics of one sentence, controls under their metric's own name."""
+    bases = list(dict.fromkeys(CONTROL.sub("", name) for name in names))
+    return ", ".join(bases[:3]) + (f" and {len(bases) - 3} more" if len(bases) > 3 else "")
+
+
+def _numbers(run: Run) -> list[tuple[str, str]]:
+    told = []
+    for name, points in run.metrics.items():
+        broken = [images for images, value in points if not math.isfinite(value)]
+        if broken:
+            told.append(("warning", f"{name} was not finite {len(broken)} times, first at {count(broken[0])} images."))
+    if run.torn:
+        told.append(
+            ("note", "The last line of metrics.jsonl was torn (the run was stopped while writing) and is left out.")
+        )
+    return told
+
+
+def _absent(run: Run) -> list[tuple[str, str]]:
+    return [
+        (
+            "note",
+            f"{part} is not in the run directory: {ABSENT.get(part, 'the output of a linked stage')} cannot be shown.",
+        )
+        for part in run.absent
+    ]

@@ -1,0 +1,32 @@
+"""Numbers as people read them."""
+
+import math
+
+
+def short(value: float | int) -> str:
+    """Return about four digits: 0.01234, 12.34, 12.3k, 1.70M; "not a number" and infinities in words."""
+    if math.isnan(value):
+        return "not a number"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "minus infinite"
+    size = abs(value)
+    if size >= 1e4:
+        for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+            if size >= unit:
+                return f"{value / unit:.4g}{letter}"
+    if size and size < 1e-3:
+        return f"{value:.3g}"
+    return f"{value:.4g}"
+
+
+def count(value: int) -> str:
+    """Return a whole number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def duration(seconds: float | int) -> str:
+    """Return "2 h 05 min", "3 min 20 s" or "41 s"."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -1,0 +1,57 @@
+"""The truth about a run: two text files, one JSON object a line."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from frido.contracts import atomic
+from frido.contracts.tracker import Tracker
+
+METRICS = "metrics.jsonl"
+TIMING = "timing.jsonl"
+CLOCK = ("_per_second", "_seconds")
+"""Endings of names that depend on the clock; they go to `timing.jsonl`, so that `metrics.jsonl` can be repeated."""
+
+
+class JsonlTracker(Tracker):
+    """Appends `{"images": n, name: value, ...}` to `metrics.jsonl`, clock times to `timing.jsonl`.
+
+    A line is on disk when `log` returns, so no checkpoint is newer than the log. Pictures are files already.
+
+    Args:
+        directory: Of the run or stage.
+    """
+
+    def __init__(self, *, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def log(self, values: Mapping[str, float], *, images: int) -> None:
+        clock = {name: value for name, value in values.items() if name.endswith(CLOCK)}
+        self._append(METRICS, {name: value for name, value in values.items() if name not in clock}, images)
+        self._append(TIMING, clock, images)
+
+    def picture(self, name: str, path: Path, *, images: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def _append(self, name: str, values: Mapping[str, float], images: int) -> None:
+        if values:
+            line = json.dumps({"images": images} | {key: float(value) for key, value in values.items()})
+            with (self.directory / name).open("a") as file:
+                file.write(line + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def rewind(directory: Path, *, images: int) -> None:
+    """Remove from the files of `directory` every line of more than `images` seen, and a line torn by a crash."""
+    for path in (directory / METRICS, directory / TIMING):
+        if path.exists():
+            lines = path.read_text().splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["images"] <= images]
+            if kept != lines:
+                atomic.write_text(path, "".join(kept))

@@ -1,0 +1,72 @@
+"""The worked examples of docs/adding_a_variant.md work."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from frido.denoisers.gated_norm import GatedNorm
+from tests.denoisers import options
+
+PAGE = (Path(__file__).parents[2] / "docs" / "adding_a_variant.md").read_text()
+
+
+def blocks(language: str) -> dict[str, str]:
+    """Return the code blocks that follow a file's name, by that name."""
+    return dict(re.findall(rf"^`([^`]+)`:\n\n```{language}\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE))
+
+
+def example(path: str, name: str) -> Any:
+    spaces: dict[str, Any] = {}
+    exec(compile(blocks("python")[path], path, "exec"), spaces)
+    return spaces[name]
+
+
+def settings(path: str) -> dict[str, Any]:
+    return yaml.safe_load(blocks("yaml")[path])
+
+
+def test_options_name_the_examples():
+    gate, sampler = settings("conf/denoiser/gate/film.yaml"), settings("conf/diffusion/sampler/heun.yaml")
+    assert gate["_target_"] == "frido.denoisers.gates.film.FilmGate"
+    assert sampler["_target_"] == "frido.diffusion.samplers.heun.Heun"
+    for option in (gate, sampler, sampler["spacing"]):
+        assert option["_target_"].startswith("frido.")
+
+
+def test_gate_modulates_every_cell_alike():
+    gate = example("src/frido/denoisers/gates/film.py", "FilmGate")(channels=6, coarse_channels=5, hidden=4)
+    scale, shift = gate(torch.randn(2, 5, 8, 8))
+    assert scale.shape == shift.shape == (2, 6, 8, 8)
+    assert torch.equal(scale, scale[:, :, :1, :1].expand_as(scale)) and not torch.equal(scale, shift)
+    hidden = torch.randn(2, 6, 8, 8)
+    norm = GatedNorm(channels=6, groups=3, epsilon=1e-5, gate=gate, factor=1)
+    assert not torch.allclose(norm(hidden, (scale, shift)), norm(hidden, None))
+
+
+@pytest.mark.parametrize("name", ["eps", "v"])
+def test_sampler_is_of_second_order(name):
+    """Against the exact flow of Gaussian data: twice the steps, a quarter of the error."""
+    heun = example("src/frido/diffusion/samplers/heun.py", "Heun")
+    schedule = options.build("diffusion/schedule", "sqrt_linear")
+    parameterization = options.build("diffusion/parameterization", name)
+    spacing = options.make(settings("conf/diffusion/sampler/heun.yaml")["spacing"])
+    mean, spread = 0.7, 0.4
+
+    def denoise(noisy, time):
+        alpha, sigma = (f(time).view(-1, 1, 1, 1) for f in (schedule.alpha, schedule.sigma))
+        noise = sigma * (noisy - alpha * mean) / (alpha**2 * spread**2 + sigma**2)
+        return parameterization.target((noisy - sigma * noise) / alpha, noise, alpha, sigma)
+
+    noisy = torch.randn(8, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    ends = [(schedule.alpha(t), schedule.sigma(t)) for t in (torch.tensor(schedule.num_steps - 1.0), torch.tensor(0.0))]
+    (m0, s0), (m1, s1) = ((a * mean, (a**2 * spread**2 + b**2).sqrt()) for a, b in ends)
+    exact = m1 + s1 * (noisy - m0) / s0
+    errors = []
+    for steps in (64, 128):
+        sampler = heun(schedule=schedule, parameterization=parameterization, spacing=spacing, steps=steps)
+        errors.append((sampler(denoise, noisy, noise=lambda step: None) - exact).abs().max().item())
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)

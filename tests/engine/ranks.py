@@ -1,0 +1,58 @@
+"""One of two processes of a training; a program that test_distributed.py starts twice."""
+
+import sys
+from pathlib import Path
+
+import torch
+from toys import BATCH, ONE_STEP, Generating, ToyStream, ToyTask, trainer
+
+from frido.engine import distributed
+
+
+class OutsideDdp(Generating):
+    """Changes weights by what only this rank has seen."""
+
+    def forward(self, batch):
+        self.generator[0].weight.data -= 0.1 * batch.images.mean()
+        return super().forward(batch)
+
+
+def main(root: Path) -> None:
+    """Do everything that the tests look at."""
+    torch.set_num_threads(1)
+    with distributed.process_group("cpu") as device:
+        rank = distributed.rank()
+        found = {"rank": rank, "main": distributed.is_main()}
+        found["mean"] = distributed.mean(torch.tensor([rank, 1.0]))
+        found["largest"] = distributed.largest(rank * 7, device)
+        found["from_main"] = distributed.from_main(f"said by {rank}")
+
+        task = ToyTask()
+        for tensor in task.parameters():
+            tensor.data.add_(rank)  # ranks may start from different weights
+        trained = trainer(root / "long", task=task)
+        trained.run()
+        found["weights"] = task.state_dict()
+        found["averaged"] = trained.ema.weights
+
+        trainer(root / "resumed", images=6 * BATCH).run()
+        continued = trainer(root / "resumed")
+        continued.restore()
+        found["restored"] = continued.images_seen
+        continued.run()
+        found["continued"] = continued.model.state_dict()
+
+        step = ToyTask(dropout=0.0).double()
+        trainer(root / "step", task=step, stream=ToyStream(dtype=torch.float64), **ONE_STEP).run()
+        found["step"] = step.state_dict()
+
+        wrong = ToyTask()
+        try:
+            trainer(root / "wrong", task=wrong, phases=[OutsideDdp(wrong)], **ONE_STEP).run()
+        except RuntimeError as error:
+            found["error"] = str(error)
+        torch.save(found, root / f"{rank}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,165 @@
+"""A fabricated run directory: every file of the format, small but complete."""
+
+import json
+import math
+import random
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image, ImageDraw
+
+from frido.contracts.scene import Object, Relationship, Scene
+
+SHAPES, COLORS, TEXTURES = ("circle", "square", "triangle"), ("red", "blue", "gold", "green"), ("solid", "striped")
+
+
+def scene(row: int, objects: int = 3) -> Scene:
+    """Return a made-up scene whose boxes lie apart on a diagonal, with relationships both ways."""
+    dice = random.Random(row)
+    things = []
+    for index in range(objects):
+        left, top = index / objects, dice.uniform(0.0, 0.6)
+        box = (left, top, left + 0.8 / max(objects, 2), top + 0.38)
+        attributes = (dice.choice(("small", "large")), dice.choice(COLORS), dice.choice(TEXTURES))
+        things.append(Object(dice.choice(SHAPES), box, attributes))
+    pairs = [(i, j) for i in range(objects) for j in range(objects) if i != j]
+    relationships = tuple(Relationship(i, "left of" if i < j else "right of", j) for i, j in pairs)
+    return Scene(f"val-{row:06d}", tuple(things), relationships, ("things on a plain ground",), width=64, height=64)
+
+
+def paint(scene: Scene, path: Path, *, side: int = 64, seed: int = 0, wobble: float = 0.0) -> None:
+    dice = random.Random(f"{scene.id}{seed}")
+    image = Image.new("RGB", (side, side), (225, 222, 214))
+    pen = ImageDraw.Draw(image)
+    for thing in scene.objects:
+        left, top, right, bottom = (side * (edge + wobble * dice.uniform(-1, 1)) for edge in thing.box)
+        color = next(word for word in thing.attributes if word in COLORS)
+        box = (min(left, right - 2), min(top, bottom - 2), right, bottom)
+        if thing.category == "circle":
+            pen.ellipse(box, fill=color)
+        elif thing.category == "square":
+            pen.rectangle(box, fill=color)
+        else:
+            pen.polygon([(box[0], box[3]), ((box[0] + box[2]) / 2, box[1]), (box[2], box[3])], fill=color)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def write_lines(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def first_stage(directory: Path) -> Path:
+    """Write a shared first stage with curves and one periodic grid."""
+    rows = [
+        {
+            "images": 320 * (i + 1),
+            "autoencoder/loss": 0.7 * math.exp(-i / 9) + 0.05,
+            "autoencoder/psnr": 25 - 13 * math.exp(-i / 12),
+            "autoencoder/codebook_usage/0": 1 - math.exp(-i / 6),
+            "autoencoder/codebook_usage/1": 1 - math.exp(-i / 8),
+        }
+        for i in range(40)
+    ]
+    write_lines(directory / "metrics.jsonl", rows)
+    write_lines(directory / "timing.jsonl", [{"images": 6400, "autoencoder/images_per_second": 200.0}])
+    for images in (6400, 12800):
+        paint(scene(images), directory / "pictures" / "reconstructions" / f"{images:012d}.png", side=128)
+    return directory
+
+
+def fabricate(
+    root: Path, *, name: str = "0a1b2c3d4e5f", recall: float = 0.81, scenes: int = 4, width: int = 48
+) -> Path:
+    """Write a finished run under `root/runs/vg_sg2im/<name>` and return it."""
+    run = root / "runs" / "vg_sg2im" / name
+    run.mkdir(parents=True)
+    config = {
+        "seed": 0,
+        "size": {"images": 32768, "width": width},
+        "denoiser": {"_target_": "frido.denoisers.pyunet.PyUNet"},
+    }
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    write_json(
+        run / "provenance.json",
+        {
+            "command": "python -m frido.run experiment=vg_sg2im size=tiny",
+            "git": {"commit": "4f2a9c1", "dirty": True, "diff": "--- a/file\n+++ b/file"},
+            "versions": {"torch": "2.15.0", "python": "3.11.7"},
+            "threads": 2,
+            "ranks": 1,
+            "data": {"hash": "cafe1234"},
+            "parameters": {"denoiser": 1_704_512, "autoencoder": 870_016},
+        },
+    )
+    dice = random.Random(name)
+    rows: list[dict] = []
+    for i in range(512):
+        loss = 0.9 * math.exp(-i / 60) + 0.12 + 0.03 * dice.random()
+        row = {
+            "images": 64 * (i + 1),
+            "denoiser/loss": loss,
+            "denoiser/loss/0": 0.7 * loss,
+            "denoiser/loss/1": 1.3 * loss,
+        }
+        if (i + 1) % 128 == 0:
+            row |= {"fid/scenes@128": 300 / (i + 1) * 20, "judge/recall": recall * (i + 1) / 512}
+        rows.append(row)
+    final = {"judge/recall": recall, "judge/recall_real": 0.985, "judge/recall_shuffled": 0.2125}
+    rows.append({"images": 32768, "fid/scenes@512": 41.37, "is/scenes@512": 5.218, "is_std/scenes@512": 0.31, **final})
+    write_lines(run / "metrics.jsonl", rows)
+    write_lines(
+        run / "timing.jsonl", [{"images": 6400 * (i + 1), "denoiser/images_per_second": 240.0 + i} for i in range(5)]
+    )
+    protocol = {"sampler": "dpm_solver_pp", "steps": 20, "guidance": 2.0, "ema": True, "count": 512}
+    write_json(
+        run / "evaluation.json",
+        {
+            "judge/recall": {"n": 512, "objects": 1024, "protocol": protocol},
+            "fid/scenes@512": {"features": "scenes", "weights_hash": "feed5678", "n": 512, "protocol": protocol},
+            "is/scenes@512": {"features": "scenes", "weights_hash": "feed5678", "n": 512, "splits": 10},
+        },
+    )
+    shared = root / "runs" / "shared" / "autoencoder"
+    if not shared.exists():
+        first_stage(shared)
+    write_json(run / "stages.json", {"autoencoder": "../../shared/autoencoder"})
+    (run / "checkpoints" / f"{32768:012d}").mkdir(parents=True)
+    samples = run / "samples" / "test"
+    drawn = [scene(row, 1 + row % 3) for row in range(scenes)]
+    for row, made in enumerate(drawn):
+        paint(made, samples / "real" / f"{row:06d}.png")
+        paint(made, samples / "generated" / f"{row:06d}.png", seed=row + 1, wobble=0.04)
+    write_json(samples / "scenes.json", [made.to_json() for made in drawn])
+    write_json(samples / "protocol.json", {**protocol, "seed": 0, "images_seen": 32768})
+    found = [
+        [
+            {"object": i, "found": i != 1, "why": "" if i != 1 else "no such colour there"}
+            for i in range(len(made.objects))
+        ]
+        for made in drawn
+    ]
+    write_json(samples / "found.json", found)
+    for images in (16384, 32768):
+        paint(scene(1), run / "pictures" / "samples" / f"{images:012d}.png", side=128)
+    return run
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Fabricate runs side by side; keyword arguments are those of `fabricate`."""
+    return partial(fabricate, tmp_path)
+
+
+@pytest.fixture
+def run_directory(make_run: Callable[..., Path]) -> Path:
+    return make_run()

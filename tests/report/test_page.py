@@ -1,0 +1,253 @@
+"""The page: whole, offline, honest, and safe against its own contents."""
+
+import base64
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from frido.contracts.errors import FridoError
+from frido.report import page
+
+
+class Elements(HTMLParser):
+    """All tags with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.hidden = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.hidden = tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self.hidden = False
+
+    def handle_data(self, data):
+        if not self.hidden:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def drawn(run_directory) -> tuple[str, Elements]:
+    out = page.write([run_directory], run_directory / "report.html")
+    text = out.read_text()
+    return text, Elements(text)
+
+
+def test_loads_nothing_from_outside(drawn):
+    text, elements = drawn
+    for tag, attributes in elements.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        for name in ("src", "href", "data", "action", "srcset", "poster"):
+            place = attributes.get(name)
+            assert place is None or place.startswith(("data:image/", "#")), (tag, name, place)
+    assert "@import" not in text and "url(" not in text
+    policy = next(attributes["content"] for tag, attributes in elements.tags if "http-equiv" in attributes)
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_the_browser_accepts_only_our_script(drawn):
+    import hashlib
+
+    text, _ = drawn
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{digest}&#39;" in text
+
+
+def test_shows_the_numbers_with_their_controls_in_one_row(drawn):
+    _, elements = drawn
+    row = elements.text.split("judge/recall conditioned objects")[1].split("Fréchet")[0]
+    assert all(number in row for number in ("0.81", "0.985", "0.2125", "3.8 ×"))
+    assert "41.37" in elements.text and "5.218" in elements.text and "± 0.31" in elements.text
+    assert "weights_hash feed5678" in elements.text, "the card is folded out"
+
+
+def test_a_score_taken_while_training_is_a_curve_and_no_final_number(drawn):
+    _, elements = drawn
+    table, _, rest = elements.text.partition("Samples beside their scene graphs")
+    assert "fid/scenes@128" not in table and "fid/scenes@128" in rest
+
+
+def test_images_are_embedded_whole(run_directory, drawn):
+    text, elements = drawn
+    files = [*run_directory.glob("samples/test/*/*.png"), *run_directory.glob("pictures/*/*.png")]
+    assert len(files) == 10
+    for file in files:
+        assert base64.b64encode(file.read_bytes()).decode() in text
+    assert sum(tag == "img" for tag, _ in elements.tags) == 12, "and two of the first stage"
+
+
+def test_every_scene_has_its_graph_and_what_the_judge_missed(drawn):
+    text, elements = drawn
+    assert text.count('class="sg"') == 4
+    assert "✗" in elements.text and "no such colour there" in elements.text
+    assert "found 5 of 7 objects in all scenes" in elements.text
+
+
+def test_shows_config_provenance_and_curves(drawn):
+    text, elements = drawn
+    for words in (
+        "python -m frido.run experiment=vg_sg2im",
+        "4f2a9c1",
+        "torch 2.15.0",
+        "images: 32768",
+        "1.705M",
+        "finished",
+    ):
+        assert words in elements.text, words
+    titles = re.findall(r'<div class="top"><b>(.*?)</b>', text)
+    assert {"denoiser/loss", "autoencoder/psnr", "autoencoder/codebook_usage", "judge/recall"} <= set(titles)
+
+
+def test_absent_parts_are_said(tmp_path):
+    (tmp_path / "config.yaml").write_text("size: {images: 64}\n")
+    text = Elements(page.write([tmp_path], tmp_path / "report.html").read_text()).text
+    for part in ("metrics.jsonl", "provenance.json", "samples", "evaluation.json", "checkpoints"):
+        assert f"{part} is not in the run directory" in text
+    assert "trained on 0 of 64 images" in text and "Nothing has been evaluated yet" in text
+
+
+def test_warnings_stand_in_plain_sight(run_directory):
+    protocol = run_directory / "samples" / "test" / "protocol.json"
+    protocol.write_text(json.dumps({"note": "four photographs: no metric means anything at this size"}))
+    cards = {
+        "fid/scenes": {"refused": "4 images; at least 129 are needed", "note": "train"},
+        "judge/recall": {"note": "train"},
+    }
+    (run_directory / "evaluation.json").write_text(json.dumps(cards))
+    lines = (
+        (run_directory / "metrics.jsonl").read_text() + json.dumps({"images": 32769, "denoiser/loss": math.nan}) + "\n"
+    )
+    (run_directory / "metrics.jsonl").write_text(lines)
+    text = page.write([run_directory], run_directory / "report.html").read_text()
+    warnings = re.findall(r'<li class="warning">(.*?)</li>', text)
+    assert any("no metric means anything" in words for words in warnings)
+    assert any(words == "fid/scenes: no number, 4 images; at least 129 are needed" for words in warnings)
+    assert "fid/scenes, judge/recall: train" in warnings, "a note that cards share is told once"
+    assert any("denoiser/loss was not finite 1 times, first at 32" in words for words in warnings)
+
+
+EVIL = "<script>alert('&\"')</script>"
+
+
+def test_foreign_words_stay_words(run_directory, make_run):
+    samples = run_directory / "samples" / "test"
+    scenes = json.loads((samples / "scenes.json").read_text())
+    scenes[0]["objects"][0]["category"] = scenes[0]["id"] = EVIL
+    scenes[0]["objects"][0]["attributes"] = ['" onload="alert(1)', "red"]
+    scenes[0]["captions"] = [EVIL]
+    (samples / "scenes.json").write_text(json.dumps(scenes))
+    (samples / "protocol.json").write_text(json.dumps({EVIL: EVIL, "note": EVIL}))
+    (samples / "found.json").write_text(json.dumps([[{"object": 0, "found": False, "why": EVIL}], [], [], []]))
+    (run_directory / "provenance.json").write_text(json.dumps({"command": EVIL, "git": {"diff": EVIL}, EVIL: EVIL}))
+    (run_directory / "config.yaml").write_text(f"# {EVIL}\nname: x\n")
+    with (run_directory / "metrics.jsonl").open("a") as file:
+        for images in (1, 2):
+            file.write(json.dumps({"images": images, f"{EVIL}/0": 1.0, f"fid/{EVIL}": 2.0}) + "\n")
+    (run_directory / "evaluation.json").write_text(json.dumps({f"fid/{EVIL}": {EVIL: EVIL, "note": EVIL}}))
+    other = make_run(name="other")
+    for runs in ([run_directory], [run_directory, other]):
+        text = page.write(runs, run_directory / "report.html").read_text()
+        assert text.count("<script") == 1 and "<script>alert" not in text
+        elements = Elements(text)
+        assert not any(name.startswith("on") for _, attributes in elements.tags for name in attributes)
+        assert EVIL in elements.text
+
+
+def test_a_picture_that_is_none_is_named(run_directory):
+    file = run_directory / "samples" / "test" / "generated" / "000001.png"
+    file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(FridoError, match=r"000001\.png"):
+        page.write([run_directory], run_directory / "report.html")
+    assert not (run_directory / "report.html").exists()
+
+
+def test_the_judge_may_have_looked_at_the_first_scenes_only(run_directory):
+    found = run_directory / "samples" / "test" / "found.json"
+    found.write_text(json.dumps([[{"object": 0, "found": True, "why": "at the left; not left of the red circle"}]]))
+    text = page.write([run_directory], run_directory / "report.html").read_text()
+    assert "found 1 of 1 objects in the first 1 scenes" in Elements(text).text
+    assert len(re.findall(r'<li class="partly".*?<small>not left of the red circle</small>', text)) == 1
+
+
+def test_large_pictures_are_packed_and_small_ones_keep_hard_pixels(run_directory):
+    import os
+
+    file = run_directory / "samples" / "test" / "real" / "000000.png"
+    Image.frombytes("RGB", (256, 256), os.urandom(256 * 256 * 3)).save(file)
+    assert file.stat().st_size > 150_000
+    elements = Elements(page.write([run_directory], run_directory / "report.html").read_text())
+    first, second = [attributes for tag, attributes in elements.tags if tag == "img"][:2]
+    assert first["src"].startswith("data:image/webp") and "class" not in first
+    assert second["src"].startswith("data:image/png") and second["class"] == "pixelated"
+
+
+def test_own_scenes_have_no_real_image(run_directory):
+    import shutil
+
+    shutil.rmtree(run_directory / "samples" / "test" / "real")
+    protocol = {"note": "drawn from my.json"}
+    (run_directory / "samples" / "test" / "protocol.json").write_text(json.dumps(protocol))
+    text = page.write([run_directory], run_directory / "report.html").read_text()
+    assert "no real image" not in text and "generated image of" in text
+    assert '<li class="note">Samples test: drawn from my.json</li>' in text, "no warning"
+
+
+def test_only_so_many_scenes_are_shown_and_the_page_says_so(run_directory):
+    text = page.write([run_directory], run_directory / "report.html", scenes=2).read_text()
+    assert text.count('class="sg"') == 2 and "The first 2 of 4 scenes, in order, not chosen." in text
+
+
+def test_several_runs_stand_side_by_side(tmp_path, make_run):
+    first, second = make_run(), make_run(name="second", recall=0.6, width=64)
+    text = page.write([first, second], tmp_path / "both.html").read_text()
+    elements = Elements(text)
+    differences = text.split('id="differences"')[1].split("</section>")[0]
+    assert re.findall(r"<tr><td><code>(.*?)</code>", differences) == ["size.width"], "only what differs"
+    assert "<code>48</code>" in differences and "<code>64</code>" in differences
+    assert "0.81" in elements.text and "0.6" in elements.text
+    assert text.count('class="sg"') == 4, "one graph per scene, not per run"
+    assert sum(tag == "article" for tag, _ in elements.tags) == 4
+    article = text.split("<article")[1]
+    assert article.count("<img") == 3, "one real image and one of each run"
+    titles = re.findall(r'<div class="top"><b>(.*?)</b>', text)
+    charts = [json.loads(attributes["data-chart"]) for _, attributes in elements.tags if "data-chart" in attributes]
+    loss = charts[titles.index("denoiser/loss")]
+    assert [curve["label"] for curve in loss["curves"]] == ["0a1b2c3d4e5f", "second"]
+    assert titles.count("autoencoder/psnr") == 1, "the shared first stage is shown once"
+
+
+def test_runs_measured_differently_are_not_compared_in_silence(tmp_path, make_run):
+    first, second = make_run(), make_run(name="second")
+    cards = json.loads((second / "evaluation.json").read_text())
+    cards["fid/scenes@512"]["protocol"]["steps"] = 50
+    (second / "evaluation.json").write_text(json.dumps(cards))
+    warnings = re.findall(
+        r'<li class="warning">(.*?)</li>', page.write([first, second], tmp_path / "r.html").read_text()
+    )
+    assert len(warnings) == 1 and "fid/scenes@512" in warnings[0] and "protocol.steps" in warnings[0]
+
+
+def test_the_page_is_a_function_of_the_directory(run_directory):
+    once = page.write([run_directory], run_directory / "a.html").read_bytes()
+    assert page.write([run_directory], run_directory / "b.html").read_bytes() == once
+
+
+def test_a_place_that_cannot_be_written_is_refused(run_directory):
+    (run_directory / "file").write_text("in the way")
+    with pytest.raises(FridoError, match=re.escape(str(run_directory / "file" / "report.html"))):
+        page.write([run_directory], Path(run_directory / "file" / "report.html"))
