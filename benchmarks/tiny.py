@@ -125,13 +125,17 @@ def ratio(name: str, images: int, first: tuple[str, Arm], second: tuple[str, Arm
     slow, fast = seconds.values()
     rates = [f"{label} {images / statistics.median(times):.1f}" for label, times in seconds.items()]
     pairs = [a / b for a, b in zip(slow, fast, strict=True)]
-    return f"| {name} | {rates[0]} | {rates[1]} | {statistics.median(pairs):.2f} | {min(pairs):.2f} to {max(pairs):.2f} |"
+    return (
+        f"| {name} | {rates[0]} | {rates[1]} | {statistics.median(pairs):.2f} | {min(pairs):.2f} to {max(pairs):.2f} |"
+    )
 
 
 def main() -> None:
     torch.set_num_threads(2)
     native, stacked = Models(), Models("diffusion/layout=stacked")
-    cpu = next((line.split(":")[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    cpu = next(
+        (line.split(":")[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
+    )
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads,{cpu or platform.processor()}\n")
     print("| images/s | first arm | second arm | second over first, median | range |\n|---|---|---|---|---|")
     for name, task in (("training, autoencoder", native.first_stage), ("training, denoiser", native.task)):

@@ -14,7 +14,7 @@ from frido.metrics.finder import Finder
 from frido.metrics.judge import Judge
 
 DEMO = {"min_objects": 1, "max_objects": 3, "min_size": 0.36, "max_size": 0.5, "min_visible": 0.5}
-THRESHOLD = 0.3
+THRESHOLD = 0.4
 SIZES = [(0.12, 0.16), (0.16, 0.2), (0.2, 0.28), (0.36, 0.45), (0.45, 0.6)]
 
 

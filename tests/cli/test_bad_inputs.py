@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -70,22 +69,19 @@ def test_unwritable_directory(desk, refused):
     assert [path.name for path in desk.iterdir()] == ["file"]
 
 
-def command(folder: Path, *arguments: str, code: str = "") -> tuple[subprocess.CompletedProcess[str], float]:
+def command(folder: Path, *arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
     """Run the command as a person would; `code` runs at its end."""
     call = f"import sys; from frido.run import main; result = main({list(arguments)!r}); {code}; sys.exit(result)"
-    started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", call], cwd=folder, capture_output=True, text=True, timeout=60)
-    return done, time.perf_counter() - started
+    return subprocess.run([sys.executable, "-c", call], cwd=folder, capture_output=True, text=True, timeout=60)
 
 
 NOTHING_HEAVY = "heavy = {'torch', 'timm', 'wandb', 'numpy'} & set(sys.modules); assert not heavy, heavy"
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["--cfg", "job"], 0), (["denoiser.widht=8"], 2)])
-def test_answers_are_quick_and_light(tmp_path, arguments, code):
-    done, seconds = command(tmp_path, *arguments, code=NOTHING_HEAVY)
+def test_answers_without_anything_heavy(tmp_path, arguments, code):
+    done = command(tmp_path, *arguments, code=NOTHING_HEAVY)
     assert done.returncode == code, done.stderr
-    assert seconds < 6.0  # under 1 s on an idle machine; promised: 2 s, and 3 s for refusals
     assert not list(tmp_path.iterdir())
 
 

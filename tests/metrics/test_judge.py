@@ -11,7 +11,7 @@ from tests.metrics.pictures import held_out
 @pytest.fixture(scope="module")
 def make():
     def fresh() -> Judge:
-        return Judge(threshold=0.3)
+        return Judge(threshold=0.4)
 
     return fresh
 
@@ -49,7 +49,7 @@ def test_batches_and_order_do_not_change_the_numbers(make):
     assert scores(make(), generated[backwards], images[backwards], scenes[::-1], batch=7) == pytest.approx(whole)
     # A mirrored image shows the same objects in other places.
     assert whole["judge/recall"] == pytest.approx(whole["judge/recall_real"], abs=0.03)
-    assert whole["judge/relations"] < 0.8 * whole["judge/relations_real"]
+    assert whole["judge/relations"] < whole["judge/relations_real"] - 0.1  # above, below and near survive
 
 
 def test_places_are_close(make):

@@ -64,3 +64,9 @@ def test_a_relationship_with_a_missing_end_does_not_hold():
 def test_words_without_geometry_are_not_counted():
     wanted = scene("red circle", "blue star", relationships=((0, "wearing", 1),))
     assert broken(wanted, [], [None, None]) == []
+
+
+def test_a_crowd_of_twins_takes_no_time():
+    wanted = scene(*["red circle"] * 14, relationships=((0, "left of", 1), (0, "right of", 1)))
+    seen = found(*[("red circle", LEFT)] * 14)
+    assert sorted(matched(wanted, seen)) == list(range(14))

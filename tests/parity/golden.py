@@ -91,7 +91,8 @@ def load(path: Path) -> Golden:
         else:
             weights[name[2:]] = torch.from_numpy(archive[name])
     if not weights and "state_keys" in config:
-        scale = float(config.get("emb_scale", 1.0))
+        true_size = config["official"].startswith("MSFPNVQModel at")
+        scale = float(config.get("emb_scale", 1.5 if true_size else 1.0))
         keys = dict(config["state_keys"])
         weights = {key: torch.from_numpy(recipe(key, tuple(shape), scale)) for key, shape in keys.items()}
     return Golden(path.stem, config, weights, tensors)

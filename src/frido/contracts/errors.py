@@ -1,7 +1,7 @@
 """The one error that a user of Frido sees: what, got, wanted, do."""
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class FridoError(Exception):

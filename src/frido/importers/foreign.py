@@ -62,5 +62,7 @@ def settings(path: Path, *keys: str) -> dict[str, Any]:
 
 def _there(path: Path) -> Path:
     if not path.is_file():
-        raise FridoError(str(path), got="no such file", wanted="an official checkpoint and its YAML", do="Check the path.")
+        raise FridoError(
+            str(path), got="no such file", wanted="an official checkpoint and its YAML", do="Check the path."
+        )
     return path

@@ -67,7 +67,9 @@ def match(scene: Scene, wishes: Sequence[Wish], found: Sequence[Found]) -> list[
 
     best: list[int | None] = []
     fewest = len(scene.relationships) + 1
-    for choice in islice(product(*(permutations(given) for _, given in groups)), MOST_ASSIGNMENTS):
+    # product() reads its inputs to their ends, and a dozen twins have more orders than there is memory.
+    orders = [list(islice(permutations(given), MOST_ASSIGNMENTS)) for _, given in groups]
+    for choice in islice(product(*orders), MOST_ASSIGNMENTS):
         candidate: list[int | None] = [None] * len(wishes)
         for (asking, _), given in zip(groups, choice, strict=True):
             for i, k in zip(asking, given, strict=True):

@@ -98,7 +98,7 @@ def psnr(
 def codebook_use(
     codes: Int[Tensor, "batch height width"], *, num_codes: int
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Return the perplexity of the codes in a batch (1 for one code, `num_codes` for equal use), and the share in use."""
+    """Return the perplexity of the codes in a batch (1 for one code, `num_codes` for equal use), and the used share."""
     share = torch.bincount(codes.flatten(), minlength=num_codes).double() / codes.numel()
     entropy = -(share * share.clamp_min(1e-12).log()).sum()
     return entropy.exp(), (share > 0).double().mean()

@@ -1,16 +1,16 @@
 """A light decoder for small machines: all work on the latent grid, channels to pixels at the end."""
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from frido.autoencoders.decoders.base import Decoder
-from frido.nn.conv_resblock import ConvResBlock
-from frido.nn.norms import group_norm
+from frido.nn.identity_blocks import identity_blocks
 
 
 class PixelShuffleDecoder(Decoder):
     """Residual blocks on the latent grid, then every position becomes `factor` x `factor` pixels.
+
+    No norm stands before the last layer: normed per image, a plain background would have no brightness.
 
     Args:
         in_channels: Of the latent map; added by the autoencoder.
@@ -24,16 +24,14 @@ class PixelShuffleDecoder(Decoder):
         super().__init__()
         self.factor = factor
         self.conv_in = nn.Conv2d(in_channels, width, 3, padding=1)
-        self.blocks = nn.Sequential(*(ConvResBlock(in_channels=width, out_channels=width) for _ in range(num_blocks)))
-        self.norm = group_norm(width)
+        self.blocks = identity_blocks(width=width, num_blocks=num_blocks)
         self.conv_out = nn.Conv2d(width, out_channels * factor**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(factor)
 
     def forward(
         self, latents: Float[Tensor, "batch in_channels height width"]
     ) -> Float[Tensor, "batch out_channels to_height to_width"]:
-        hidden = self.blocks(self.conv_in(latents))
-        return self.shuffle(self.conv_out(F.silu(self.norm(hidden))))
+        return self.shuffle(self.conv_out(self.blocks(self.conv_in(latents))))
 
     @property
     def last_layer(self) -> nn.Parameter:

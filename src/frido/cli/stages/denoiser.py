@@ -50,7 +50,8 @@ def run(session: Session) -> None:
                 )
                 for batch, images in zip(watched, generated, strict=True)
             )
-            tracker.log(result.numbers, images=images_seen)
+            numbers = {f"during/{name}": number for name, number in result.numbers.items()}
+            tracker.log(numbers, images=images_seen)
             if session.is_first:
                 rows = torch.cat([watched[0].images[:SHOWN], generated[0][:SHOWN]])
                 columns = len(rows) // 2

@@ -17,7 +17,7 @@ BATCH, EXPLAINED = 64, 24
 
 
 def run(session: Session) -> None:
-    split, note = session.held_out("test")
+    split, _ = session.held_out("test")
     folder = session.directory / "samples" / split
     evaluation = build(session.config["metrics"])
     scenes = [Scene.from_json(value) for value in json.loads((folder / "scenes.json").read_text())]
@@ -30,6 +30,7 @@ def run(session: Session) -> None:
             rows = range(min(EXPLAINED, len(scenes)))
             found = [judge.found(_load(folder / "generated", [row])[0], scenes[row]) for row in rows]
             atomic.write_json(folder / "found.json", found)
+        note = json.loads((folder / "protocol.json").read_text())["note"]
         cards = {name: {**card, "split": split, "note": note} for name, card in result.cards.items()}
         atomic.write_json(session.directory / "evaluation.json", cards)
         images = session.config["training"]["denoiser"]["images"]

@@ -14,6 +14,7 @@ from frido.data.wishes import read
 from frido.report import graph
 
 BATCH = 64
+ANECDOTES = 100  # fewer images than this are looked at, not counted
 
 
 def run(session: Session) -> None:
@@ -29,6 +30,8 @@ def held_out(session: Session) -> None:
     folder = session.directory / "samples" / split
     shards = session.shards(split)
     count = min(session.config["size"]["samples"], len(shards))
+    if count < ANECDOTES:
+        note = "; ".join(part for part in (note, f"{count} images: no metric means anything at this size") if part)
     with session.written_once(folder, marker="protocol.json") as todo:
         if not todo:
             return
@@ -54,23 +57,30 @@ def wished(session: Session, path: Path) -> None:
     generated = pictures.to_uint8(session.generate(session.trained_task(), batch.annotations, keys=keys))
     with session.first_alone() as alone:
         if alone:
-            folder = session.directory / "samples" / path.stem
-            write_wished(session, folder, scenes, generated, note=f"drawn from {path.name}")
+            place = session.directory / "samples" / path.stem
+            with atomic.new_folder(place) as folder:
+                told = write_wished(session, folder, scenes, generated, note=f"drawn from {path.name}")
+            print("\n".join([*told, f"drawn: {place}"]))
 
 
-def write_wished(session: Session, folder: Path, scenes: list[Scene], generated: torch.Tensor, *, note: str) -> None:
+def write_wished(
+    session: Session, folder: Path, scenes: list[Scene], generated: torch.Tensor, *, note: str
+) -> list[str]:
+    """Fill `folder`; return lines that say, object by object, what the judge found."""
     for row, (scene, image) in enumerate(zip(scenes, generated, strict=True)):
         pictures.save(image, folder / "generated" / f"{row:06d}.png")
         atomic.write_text(folder / "graphs" / f"{row:06d}.svg", graph.draw(scene))
     atomic.write_json(folder / "scenes.json", [scene.to_json() for scene in scenes])
-    judge = build(session.config["metrics"]).judge()
-    if judge is not None:
-        found = [judge.found(image, scene) for image, scene in zip(generated, scenes, strict=True)]
-        atomic.write_json(folder / "found.json", found)
-        for row, (scene, objects) in enumerate(zip(scenes, found, strict=True)):
-            print(f"{folder / 'generated' / f'{row:06d}.png'}")
-            for told in objects:
-                mark = "found  " if told["found"] else "MISSING"
-                print(f"  {mark} {graph.name_of(scene, told['object'])}: {told['why']}")
     atomic.write_json(folder / "protocol.json", session.protocol(count=len(scenes), note=note))
-    print(f"drawn: {folder}")
+    judge = build(session.config["metrics"]).judge()
+    if judge is None:
+        return []
+    found = [judge.found(image, scene) for image, scene in zip(generated, scenes, strict=True)]
+    atomic.write_json(folder / "found.json", found)
+    told = []
+    for scene, objects in zip(scenes, found, strict=True):
+        told.append(scene.id)
+        for item in objects:
+            mark = "found  " if item["found"] else "MISSING"
+            told.append(f"  {mark} {graph.name_of(scene, item['object'])}: {item['why']}")
+    return told

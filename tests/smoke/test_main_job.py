@@ -1,0 +1,124 @@
+"""The main job and every command of the README, end to end at a few steps."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from frido.convert import main as convert
+from frido.pack import main as pack
+from frido.report.__main__ import main as report
+from frido.run import main as run
+
+README = Path(__file__).parents[2] / "README.md"
+BUDGETS = ["size.images=64", "size.autoencoder_images=64", "size.watched=8", "size.samples=8"]
+SMOKE = ["debug=smoke", "tracking=files", "data.source.val=16", "data.source.test=16", "size.scenes=64", *BUDGETS]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    return tmp_path_factory.mktemp("desk")
+
+
+@pytest.fixture(scope="module")
+def trained(desk) -> Path:
+    """Return the directory of a finished run of the main job."""
+    assert run(["experiment=vg_sg2im", "data=scenes", "size=tiny", *SMOKE, f"run.root={desk / 'runs'}"]) == 0
+    (directory,) = (desk / "runs" / "vg_sg2im").glob("*/")
+    return directory
+
+
+def numbers(directory: Path) -> dict[str, float]:
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
+    return {name: value for line in lines for name, value in json.loads(line).items()}
+
+
+def test_everything_is_left_behind(trained):
+    found = numbers(trained)
+    assert {"denoiser/loss", "judge/recall", "judge/recall_real", "judge/recall_shuffled"} <= found.keys()
+    cards = json.loads((trained / "evaluation.json").read_text())
+    assert "refused" in cards["fid/scenes@8"], "eight images are too few for FID, and the card says so"
+    assert len(list((trained / "samples" / "test" / "generated").glob("*.png"))) == 8
+    with Image.open(trained / "samples" / "test" / "generated" / "000000.png") as image:
+        assert image.size == (64, 64)
+    provenance = json.loads((trained / "provenance.json").read_text())
+    assert provenance["data"]["hash"] and provenance["parameters"]["denoiser"] > 0
+    page = (trained / "report.html").read_text()
+    assert "judge/recall" in page and "data:image/png;base64" in page
+
+
+def test_judge_knows_the_real_images(trained):
+    assert numbers(trained)["judge/recall_real"] > 0.9
+
+
+def test_the_same_command_again_prints_the_report(trained, capsys):
+    config = yaml.safe_load((trained / "config.yaml").read_text())
+    before = (trained / "metrics.jsonl").read_bytes()
+    root = config["run"]["root"]
+    assert run(["experiment=vg_sg2im", "data=scenes", "size=tiny", *SMOKE, f"run.root={root}"]) == 0
+    assert str(trained / "report.html") in capsys.readouterr().out
+    assert (trained / "metrics.jsonl").read_bytes() == before
+
+
+def test_arms_share_a_first_stage(trained, desk):
+    arm = ["seed=1", "stages=[data,autoencoder]"]
+    assert run(["experiment=vg_sg2im", "data=scenes", "size=tiny", *SMOKE, *arm, f"run.root={desk / 'runs'}"]) == 0
+    assert len(list((desk / "runs" / "stages" / "autoencoder").glob("*/"))) == 1
+
+
+def test_draw_my_scene(trained, desk, capsys):
+    wishes = [
+        {"objects": ["red circle", "large blue square"], "relationships": [[0, "left of", 1]]},
+        {"objects": [{"name": "star", "box": [0.1, 0.1, 0.5, 0.5]}, {"name": "cross", "box": [0.6, 0.5, 0.9, 0.9]}]},
+    ]
+    (desk / "my.json").write_text(json.dumps(wishes))
+    assert run([f"run={trained}", "stages=[sample]", f"scenes={desk / 'my.json'}"]) == 0
+    told = capsys.readouterr().out
+    assert "red circle" in told and ("MISSING" in told or "found" in told)
+    folder = trained / "samples" / "my"
+    assert len(list((folder / "generated").glob("*.png"))) == len(list((folder / "graphs").glob("*.svg"))) == 2
+    assert [len(row) for row in json.loads((folder / "found.json").read_text())] == [2, 2]
+    (derived,) = json.loads((folder / "scenes.json").read_text())[1]["relationships"]
+    assert derived["predicate"] in ("left of", "above")  # boxes were given, so the relationship follows from them
+
+
+def test_an_unknown_word_is_answered_with_the_nearest(trained, desk, capsys):
+    (desk / "typo.txt").write_text("red circel left of blue square\n")
+    assert run([f"run={trained}", "stages=[sample]", f"scenes={desk / 'typo.txt'}"]) == 2
+    told = capsys.readouterr().err
+    assert "circel" in told and "Nearest: circle" in told
+    assert not (trained / "samples" / "typo").exists()
+
+
+def test_readme_commands(trained, desk, capsys, monkeypatch):
+    """Every command of the README does what it says, or (where it would train for hours) composes and checks."""
+    monkeypatch.chdir(desk)
+    (desk / "my.json").write_text('[{"objects": ["red circle"], "relationships": []}]')
+    assert pack(["source=scenes", "format=visual_genome", f"out={desk / 'vg'}", "source.train=8", "source.val=4",
+                 "source.test=4"]) == 0  # fmt: skip
+    doors = {"run": run, "pack": pack, "report": report, "convert": convert}
+    commands = re.findall(r"^python -m frido\.(\w+) +(.*?)(?: +#.*)?$", README.read_text(), re.MULTILINE)
+    assert len(commands) >= 9
+    for door, words in commands:
+        arguments = words.replace("RUN_DIR...", str(trained)).replace("RUN_DIR", str(trained)).split()
+        if door == "convert":
+            arguments = ["--help"]  # official checkpoints are not at hand; tests/importers fabricates them
+        elif door == "pack":
+            arguments = [f"source.root={desk / 'vg'}" if word == "source.root=DIR" else word for word in arguments]
+            arguments = [f"out={desk / 'packed'}" if word == "out=DIR" else word for word in arguments]
+            arguments += [f"source.min_{kind}_instances=1" for kind in ("object", "attribute", "relationship")]
+            arguments += ["source.min_image_side=32", "source.min_object_side=1", "source.min_objects=1"]
+        elif door == "run" and "--help" not in arguments and not any(word.startswith("run=") for word in arguments):
+            arguments = [*(word for word in arguments if word not in ("--cfg", "job")), "--cfg", "job"]
+        assert doors[door](arguments) == 0, (door, words, capsys.readouterr().err)
+
+
+def test_without_shards_the_recipe_says_what_to_type(desk, capsys, monkeypatch):
+    monkeypatch.chdir(desk)
+    assert run(["experiment=vg_sg2im", f"run.root={desk / 'runs'}"]) == 2
+    told = capsys.readouterr().err
+    assert "python -m frido.pack source=visual_genome" in told
+    assert "experiment=vg_sg2im data=scenes" in told
