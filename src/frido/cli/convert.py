@@ -33,6 +33,7 @@ def convert(arguments: Sequence[str]) -> int:
     checkpoint, config, out = (Path(asked[name]) for name in SETTINGS[1:])
 
     from safetensors.torch import save
+    from torch import nn
 
     from frido.importers import foreign, msvqgan, pyunet
     from frido.importers.translate import load
@@ -40,7 +41,7 @@ def convert(arguments: Sequence[str]) -> int:
     if asked["kind"] == "msvqgan":
         official = foreign.settings(config, "model", "params")
         official = official.get("first_stage_config", {}).get("params", official)
-        module = msvqgan.model(official)
+        module: nn.Module = msvqgan.model(official)
         names = msvqgan.table(
             num_scales=len(official["embed_dim"]),
             levels=len(official["edconfig"]["ch_mult"]),

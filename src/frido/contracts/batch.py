@@ -38,6 +38,12 @@ class Batch(NamedTuple):
     def size(self) -> int:
         return len(self.ids)
 
+    @property
+    def pixels(self) -> Float[Tensor, "batch 3 height width"]:
+        """The images of a batch that has them."""
+        assert self.images is not None, "this batch holds latents only"
+        return self.images
+
     def rows(self, start: int, stop: int) -> "Batch":
         """Return the samples `start` to `stop` (exclusive) as a batch of their own."""
         part = slice(start, stop)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 
 class FridoError(Exception):
@@ -20,6 +22,10 @@ class FridoError(Exception):
     def __init__(self, what: str, *, got: object, wanted: str, do: str) -> None:
         self.what, self.got, self.wanted, self.do = what, got, wanted, do
         super().__init__(f"{what}\n  got:    {got}\n  wanted: {wanted}\n  do:     {do}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way out of another process: exceptions are pickled by their positional arguments."""
+        return partial(FridoError, got=str(self.got), wanted=self.wanted, do=self.do), (self.what,)
 
 
 def nearest(name: str, known: Iterable[str], *, count: int = 3) -> list[str]:

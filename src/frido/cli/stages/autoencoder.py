@@ -1,6 +1,7 @@
 """Stage `autoencoder`: train the first stage, calibrate its scale factors, store it once for all who share it."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -30,11 +31,11 @@ def train(session: Session, directory: Path) -> None:
     task = build(config["first_stage"], autoencoder=build(config["autoencoder"])).to(session.device)
     split, _ = session.held_out("val")
     held_out = list(session.in_order(split, batch=64, count=HELD_OUT_IMAGES))
-    shown = held_out[0].images[:SHOWN]
+    shown = held_out[0].pixels[:SHOWN]
 
     with session.tracker(directory, "autoencoder", budget=training.images) as tracker:
 
-        def look(images_seen: int, averaged: nn.Module) -> None:
+        def look(images_seen: int, averaged: Any) -> None:
             """Reconstruct held-out images: the same ones each time."""
             reconstructed = averaged.autoencoder(shown.to(session.device)).images.cpu()
             rows = torch.cat([shown, reconstructed])
@@ -55,14 +56,15 @@ def train(session: Session, directory: Path) -> None:
         )
         trainer.run()
         with trainer.averaged() as averaged:
+            autoencoder: Any = averaged.autoencoder
             rows = session.in_order("train", batch=64, count=CALIBRATION_IMAGES)
-            averaged.autoencoder.calibrate(batch.images.to(session.device) for batch in rows)
+            autoencoder.calibrate(batch.pixels.to(session.device) for batch in rows)
             if session.is_first:
-                atomic.write_bytes(directory / "autoencoder.safetensors", save(averaged.autoencoder.state_dict()))
+                atomic.write_bytes(directory / "autoencoder.safetensors", save(autoencoder.state_dict()))
 
 
 def _psnr(autoencoder: nn.Module, batch: Batch, device: torch.device) -> torch.Tensor:
     """Return each reconstruction's PSNR in dB, for images in [0, 1]."""
-    images = batch.images.to(device)
+    images = batch.pixels.to(device)
     squared_error = ((autoencoder(images).images.clamp(-1, 1) - images) / 2).square().mean(dim=(1, 2, 3))
     return -10 * squared_error.log10()

@@ -1,7 +1,8 @@
 """Stage `denoiser`: train the second stage from latents, in the run directory itself."""
 
+from typing import Any
+
 import torch
-from torch import nn
 
 from frido.cli import pictures, provenance
 from frido.cli.build import build
@@ -39,12 +40,12 @@ def run(session: Session) -> None:
 
     with session.tracker(session.directory, "denoiser", budget=training.images) as tracker:
 
-        def look(images_seen: int, averaged: nn.Module) -> None:
+        def look(images_seen: int, averaged: Any) -> None:
             """Draw held-out scenes and score them: the same scenes and noise each time, by averaged weights."""
             generated = [session.generate(averaged, batch.annotations, keys=batch.positions) for batch in watched]
             result = evaluation.run(
                 (
-                    pictures.to_uint8(batch.images),
+                    pictures.to_uint8(batch.pixels),
                     pictures.to_uint8(images),
                     [square(shards.scene(row)) for row in batch.positions.tolist()],
                 )
@@ -53,7 +54,7 @@ def run(session: Session) -> None:
             numbers = {f"during/{name}": number for name, number in result.numbers.items()}
             tracker.log(numbers, images=images_seen)
             if session.is_first:
-                rows = torch.cat([watched[0].images[:SHOWN], generated[0][:SHOWN]])
+                rows = torch.cat([watched[0].pixels[:SHOWN], generated[0][:SHOWN]])
                 columns = len(rows) // 2
                 session.picture(tracker, session.directory, "samples", rows, columns=columns, images=images_seen)
 

@@ -20,5 +20,5 @@ def encode(session: Session) -> LatentTable:
     rows = session.in_order("train", batch=64, count=len(session.shards("train")))
     with session.autocast():
         return LatentTable.join(
-            [(session.frozen.encode(batch.images.to(session.device)), batch) for batch in progress(rows, "latents")]
+            [(session.frozen.encode(batch.pixels.to(session.device)), batch) for batch in progress(rows, "latents")]
         )

@@ -38,7 +38,7 @@ def held_out(session: Session) -> None:
         task = session.trained_task()
         for batch in progress(list(session.in_order(split, batch=BATCH, count=count, share=True)), "sampling"):
             generated = pictures.to_uint8(session.generate(task, batch.annotations, keys=batch.positions))
-            real = pictures.to_uint8(batch.images)
+            real = pictures.to_uint8(batch.pixels)
             for row, true, drawn in zip(batch.positions.tolist(), real, generated, strict=True):
                 pictures.save(true, folder / "real" / f"{row:06d}.png")
                 pictures.save(drawn, folder / "generated" / f"{row:06d}.png")
