@@ -14,7 +14,7 @@ from frido.metrics.finder import Finder
 from frido.metrics.judge import Judge
 
 DEMO = {"min_objects": 1, "max_objects": 3, "min_size": 0.36, "max_size": 0.5, "min_visible": 0.5}
-THRESHOLD = 0.4
+THRESHOLD = 0.5
 SIZES = [(0.12, 0.16), (0.16, 0.2), (0.2, 0.28), (0.36, 0.45), (0.45, 0.6)]
 
 
@@ -55,14 +55,16 @@ def classified(setting: dict[str, Any], count: int, seed: int) -> dict[str, Any]
 
 
 def throughput() -> dict[str, Any]:
+    torch.set_num_threads(1)  # on a busy machine two threads mostly wait for each other
     images = torch.randint(0, 256, (512, 3, 64, 64), dtype=torch.uint8)
-    speeds: dict[str, Any] = {"threads": torch.get_num_threads()}
+    speeds: dict[str, Any] = {"threads": 1}
     for name, work in (("judge", Finder(threshold=THRESHOLD).find), ("features", SceneFeatures().extract)):
-        work(images[:64])
-        start = time.perf_counter()
-        for part in images.split(64):
+        seconds = []
+        for part in images.split(64):  # the best pass: other work on the machine only ever adds time
+            start = time.perf_counter()
             work(part)
-        speeds[f"{name}_images_per_second"] = round(len(images) / (time.perf_counter() - start))
+            seconds.append(time.perf_counter() - start)
+        speeds[f"{name}_images_per_second"] = round(64 / min(seconds))
     return speeds
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from frido.contracts.scene import Object, Relationship, Scene
-from frido.metrics.finder import WEIGHTS, Found
+from frido.metrics.finder import WEIGHTS, Found, peaks, without_repeats
 from frido.metrics.judge import Judge, derangement
 from tests.metrics.pictures import held_out
 
@@ -11,7 +11,7 @@ from tests.metrics.pictures import held_out
 @pytest.fixture(scope="module")
 def make():
     def fresh() -> Judge:
-        return Judge(threshold=0.4)
+        return Judge(threshold=0.5)
 
     return fresh
 
@@ -74,6 +74,23 @@ def test_each_row_is_judged_alone(make):
     finder = make().finder
     together, alone = finder.find(images), [finder.find(image[None])[0] for image in images]
     assert [[item.name for item in found] for found in together] == [[item.name for item in found] for found in alone]
+
+
+def test_peaks_hide_their_own_kind_only():
+    score = torch.zeros(1, 4, 4)
+    score[0, 1, 1:4] = torch.tensor([0.9, 0.8, 0.7])
+    kind = torch.tensor([0, 0, 0, 1]).expand(1, 4, 4)
+    assert torch.nonzero(peaks(score, kind) & (score > 0)).tolist() == [[0, 1, 1], [0, 1, 3]]
+
+
+def test_one_object_is_not_seen_twice():
+    box, shifted, inside = (0.2, 0.2, 0.6, 0.6), (0.22, 0.2, 0.62, 0.6), (0.3, 0.3, 0.5, 0.5)
+    surest, again, other = (
+        Found("star", "red", box, 0.9),
+        Found("star", "white", shifted, 0.8),
+        Found("star", "red", inside, 0.7),
+    )
+    assert without_repeats([surest, again, other]) == [surest, other]
 
 
 @pytest.mark.parametrize("ids", [list("abcdefg"), list("gabfced"), list("aabbcc"), list("abacab")])

@@ -3,13 +3,13 @@
 from frido.cli import provenance
 from frido.cli.session import Session
 from frido.contracts.errors import FridoError
+from frido.engine import distributed
 
 
 def run(session: Session) -> None:
     with session.first_alone() as alone:
-        if alone:
-            root = session.data.prepare(session.shared("data"))
-            session.link("data", root)
+        root = session.data.prepare(session.shared("data")) if alone else None
+    session.link("data", distributed.from_main(root))
     known = session.provenance()["data"]
     if known is not None and known["hash"] != session.data_hash:
         raise FridoError(
