@@ -60,7 +60,7 @@ def test_noise_is_a_function_of_seed_position_and_purpose():
     many = draw(list(range(4000)))
     assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
     shares = rng.uniform(torch.arange(4000), seed=0, purpose="time")
-    assert 0 <= shares.min() and shares.max() < 1 and abs(shares.mean() - 0.5) < 0.02
+    assert shares.min() >= 0 and shares.max() < 1 and abs(shares.mean() - 0.5) < 0.02
 
 
 def test_dropout_takes_whole_rows_of_the_empty_context():

@@ -47,6 +47,7 @@ class Size:
     autoencoder_images: int
     autoencoder_batch: int
     width: int
+    multipliers: list[int]
     gate_width: int
     context_width: int
     images: int
@@ -111,6 +112,8 @@ def check_ranges(config: Mapping[str, Any]) -> None:
         least = 0 if name == "warmup_images" else 1
         if name.endswith("learning_rate"):
             _require(f"size.{name}", value, value > 0, "more than 0", 0.001)
+        elif isinstance(value, list):
+            _require(f"size.{name}", value, bool(value) and min(value) >= 1, "numbers of 1 or more", "[1,2]")
         elif value is not None:
             _require(f"size.{name}", value, value >= least, f"{least} or more", 16)
     devices, threads = config["hardware"]["devices"], config["hardware"]["threads"]
