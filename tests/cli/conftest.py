@@ -151,6 +151,7 @@ CONF = {
         autoencoder_images: 100
         autoencoder_batch: 4
         width: 12
+        multipliers: [1, 2]
         gate_width: 4
         context_width: 4
         images: 100

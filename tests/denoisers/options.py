@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 CONF = Path(__file__).parents[2] / "conf"
-DIALS = {"width": 32, "gate_width": 8, "context_width": 24, "steps": 4}
+DIALS = {"width": 32, "multipliers": [1, 2], "gate_width": 8, "context_width": 24, "steps": 4}
 
 
 def names(group: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Files that are missing, cut or foreign, met by the commands themselves: four parts, exit code 2, nothing half-written."""
+"""Files that are missing, cut or foreign, met by the commands: four parts, exit code 2, nothing half-written."""
 
 import json
 from pathlib import Path
