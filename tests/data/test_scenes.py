@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from frido.contracts.errors import FridoError
-from frido.data.sources.geometry import PREDICATES, holds
+from frido.contracts.geometry import PREDICATES, holds
 from frido.data.sources.render import SUPERSAMPLE
 from frido.data.sources.scenes import VOCABULARY
 from frido.data.sources.words import COLOURS, RGB, SHAPES, SIZES, TEXTURES

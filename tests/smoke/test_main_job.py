@@ -69,6 +69,17 @@ def test_arms_share_a_first_stage(trained, desk):
     assert len(list((desk / "runs" / "stages" / "autoencoder").glob("*/"))) == 1
 
 
+def test_two_processes_do_the_whole_job(desk):
+    """torchrun is started by itself; both ranks meet in every stage."""
+    root = desk / "two"
+    ranks = ["hardware=ddp", "hardware.device=cpu", "hardware.devices=2", "hardware.threads=1"]
+    assert run(["experiment=vg_sg2im", "data=scenes", "size=tiny", *SMOKE, *ranks, f"run.root={root}"]) == 0
+    (directory,) = (root / "vg_sg2im").glob("*/")
+    assert numbers(directory)["judge/recall_real"] > 0.9
+    assert len(list((directory / "samples" / "test" / "generated").glob("*.png"))) == 8
+    assert json.loads((directory / "provenance.json").read_text())["ranks"] == 2
+
+
 def test_draw_my_scene(trained, desk, capsys):
     wishes = [
         {"objects": ["red circle", "large blue square"], "relationships": [[0, "left of", 1]]},

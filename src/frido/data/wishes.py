@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from frido.contracts.errors import FridoError, nearest
+from frido.contracts.geometry import predicate_between
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
-from frido.data.sources.geometry import predicate_between
 
 FORMS = (
     'JSON [{"objects": ["red circle", "square"], "relationships": [[0, "left of", 1]]}], '

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from frido.contracts.geometry import Box
 from frido.metrics.detector import Detector, Maps, boxes_of
-from frido.metrics.predicates import Box
 from frido.metrics.weights import read_weights, to_unit_range
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")

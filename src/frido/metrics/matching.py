@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, permutations, product
 
+from frido.contracts.geometry import PREDICATES, holds
 from frido.contracts.scene import Relationship, Scene
 from frido.metrics.finder import Found
-from frido.metrics.predicates import PREDICATES, holds
 
 MOST_ASSIGNMENTS = 2000
 """Ways to tell twins apart that are tried for the sake of the relationships; more than 6 twins are rare."""

@@ -1,5 +1,7 @@
 """Stage `data`: render or find the shards."""
 
+from pathlib import Path
+
 from frido.cli import provenance
 from frido.cli.session import Session
 from frido.contracts.errors import FridoError
@@ -8,7 +10,7 @@ from frido.engine import distributed
 
 def run(session: Session) -> None:
     with session.first_alone() as alone:
-        root = session.data.prepare(session.shared("data")) if alone else None
+        root = session.data.prepare(session.shared("data")) if alone else Path()
     session.link("data", distributed.from_main(root))
     known = session.provenance()["data"]
     if known is not None and known["hash"] != session.data_hash:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from frido.contracts.errors import FridoError
+from frido.contracts.geometry import PREDICATES, near, predicate_between
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
-from frido.data.sources.geometry import PREDICATES, near, predicate_between
 from frido.data.sources.render import SUPERSAMPLE, Placed, background, draw, silhouette
 from frido.data.sources.words import COLOURS, DIAMETERS, SHAPES, SIZES, TEXTURES
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frido.data.sources.geometry import near, predicate_between
+from frido.contracts.geometry import near, predicate_between
 
 MIDDLE = (0.4, 0.4, 0.6, 0.6)
 
