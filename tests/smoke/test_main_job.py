@@ -63,6 +63,12 @@ def test_the_same_command_again_prints_the_report(trained, capsys):
     assert (trained / "metrics.jsonl").read_bytes() == before
 
 
+def test_evaluating_again_replaces_the_numbers(trained):
+    before = (trained / "metrics.jsonl").read_text().splitlines()
+    assert run([f"run={trained}", "stages=[evaluate]"]) == 0
+    assert (trained / "metrics.jsonl").read_text().splitlines() == before
+
+
 def test_arms_share_a_first_stage(trained, desk):
     arm = ["seed=1", "stages=[data,autoencoder]"]
     assert run(["experiment=vg_sg2im", "data=scenes", "size=tiny", *SMOKE, *arm, f"run.root={desk / 'runs'}"]) == 0

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from frido.tracking.jsonl import JsonlTracker, rewind
+from frido.tracking.jsonl import JsonlTracker, forget, rewind
 
 
 def lines(path):
@@ -55,3 +55,11 @@ def test_rewind_of_nothing(tmp_path):
 def test_what_is_not_finite_is_kept(tmp_path):
     JsonlTracker(directory=tmp_path).log({"fid": float("inf")}, images=1)
     assert lines(tmp_path / "metrics.jsonl")[0]["fid"] == float("inf")
+
+
+def test_numbers_measured_again_replace_the_old(tmp_path):
+    tracker = JsonlTracker(directory=tmp_path)
+    tracker.log({"loss": 1.0}, images=8)
+    tracker.log({"judge/recall": 0.2, "fid/scenes@8": 3.0}, images=8)
+    forget(tmp_path, ["judge/recall", "fid/scenes@8", "is/scenes@8"])
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"images": 8, "loss": 1.0}\n'

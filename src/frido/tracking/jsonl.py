@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from frido.contracts import atomic
@@ -49,9 +49,19 @@ class JsonlTracker(Tracker):
 
 def rewind(directory: Path, *, images: int) -> None:
     """Remove from the files of `directory` every line of more than `images` seen, and a line torn by a crash."""
-    for path in (directory / METRICS, directory / TIMING):
-        if path.exists():
-            lines = path.read_text().splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["images"] <= images]
-            if kept != lines:
-                atomic.write_text(path, "".join(kept))
+    for name in (METRICS, TIMING):
+        _keep(directory / name, lambda values: values["images"] <= images)
+
+
+def forget(directory: Path, names: Iterable[str]) -> None:
+    """Remove from `metrics.jsonl` the lines that hold nothing but `names`: they are measured again."""
+    again = {"images", *names}
+    _keep(directory / METRICS, lambda values: not values.keys() <= again)
+
+
+def _keep(path: Path, wanted: Callable[[dict[str, float]], bool]) -> None:
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and wanted(json.loads(line))]
+        if kept != lines:
+            atomic.write_text(path, "".join(kept))

@@ -12,6 +12,7 @@ from frido.cli.build import build
 from frido.cli.session import Session
 from frido.contracts import atomic
 from frido.contracts.scene import Scene
+from frido.tracking.jsonl import forget
 
 BATCH, EXPLAINED = 64, 24
 
@@ -34,6 +35,7 @@ def run(session: Session) -> None:
         cards = {name: {**card, "split": split, "note": note} for name, card in result.cards.items()}
         atomic.write_json(session.directory / "evaluation.json", cards)
         images = session.config["training"]["denoiser"]["images"]
+        forget(session.directory, result.numbers)
         with session.tracker(session.directory, "evaluate", budget=images) as tracker:
             tracker.log(result.numbers, images=images)
 
