@@ -5,13 +5,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import nn
 
 from frido.cli.build import build
 from frido.cli.session import Session
 from frido.contracts import atomic
-from frido.contracts.batch import Batch
 from frido.engine.trainer import Trainer
+from frido.tasks.autoencoding import psnr
 
 CALIBRATION_IMAGES, HELD_OUT_IMAGES, SHOWN = 1024, 256, 8
 
@@ -40,8 +39,9 @@ def train(session: Session, directory: Path) -> None:
             reconstructed = averaged.autoencoder(shown.to(session.device)).images.cpu()
             rows = torch.cat([shown, reconstructed])
             session.picture(tracker, directory, "reconstructions", rows, columns=len(shown), images=images_seen)
-            psnr = torch.cat([_psnr(averaged.autoencoder, batch, session.device) for batch in held_out])
-            tracker.log({"autoencoder/psnr_held_out": float(psnr.mean())}, images=images_seen)
+            pixels = [batch.pixels.to(session.device) for batch in held_out]
+            values = torch.cat([psnr(averaged.autoencoder(images).images, images) for images in pixels])
+            tracker.log({"autoencoder/psnr_held_out": float(values.mean())}, images=images_seen)
 
         trainer = Trainer(
             directory=directory,
@@ -61,10 +61,3 @@ def train(session: Session, directory: Path) -> None:
             autoencoder.calibrate(batch.pixels.to(session.device) for batch in rows)
             if session.is_first:
                 atomic.write_bytes(directory / "autoencoder.safetensors", save(autoencoder.state_dict()))
-
-
-def _psnr(autoencoder: nn.Module, batch: Batch, device: torch.device) -> torch.Tensor:
-    """Return each reconstruction's PSNR in dB, for images in [0, 1]."""
-    images = batch.pixels.to(device)
-    squared_error = ((autoencoder(images).images.clamp(-1, 1) - images) / 2).square().mean(dim=(1, 2, 3))
-    return -10 * squared_error.log10()
