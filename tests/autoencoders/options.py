@@ -7,6 +7,9 @@ from frido.cli.build import build
 from frido.cli.compose import compose
 from frido.cli.options import config_dir
 
+LIGHT = {"width": 32, "num_codes": 8}
+"""What to set in a node of any size so that it runs at once."""
+
 
 def names(group: str) -> list[str]:
     return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
@@ -27,3 +30,16 @@ def made(key: str, *overrides: str, **runtime: Any) -> Any:
 
 def autoencoder(*overrides: str) -> Any:
     return made("autoencoder", *overrides)
+
+
+def light(*overrides: str, **settings: Any) -> Any:
+    """Build the autoencoder narrow and with few codes, whatever its size, and with some `settings` of its own."""
+    return build(_light(composed(*overrides)["autoencoder"]) | settings)
+
+
+def _light(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_light(value) for value in node]
+    if isinstance(node, dict):
+        return {key: LIGHT.get(key, _light(value)) for key, value in node.items()}
+    return node

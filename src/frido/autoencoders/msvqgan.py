@@ -1,14 +1,13 @@
 """MS-VQGAN, the multi-scale vector-quantised autoencoder of Frido (Fan et al., 2023, section 3.1)."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frido.autoencoders.base import Autoencoder, Reconstruction
-from frido.autoencoders.calibration import Spread
+from frido.autoencoders.base import Autoencoder, Codes, Reconstruction, at_least_float32
 from frido.autoencoders.decoders.base import Decoder
 from frido.autoencoders.encoders.base import Encoder
 from frido.autoencoders.quantizers.base import Quantized, Quantizer
@@ -21,31 +20,33 @@ from frido.nn.seeded import seeded
 class Lift(nn.Module):
     """Bring a quantised map to the next finer grid: a transposed convolution, then a 1x1 convolution."""
 
-    def __init__(self, *, channels: int) -> None:
+    def __init__(self, *, channels: int, feature_channels: int, ratio: int) -> None:
         super().__init__()
-        self.upsample = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1)
-        self.mix = nn.Conv2d(channels, channels, 1)
+        self.upsample = nn.ConvTranspose2d(channels, channels, 2 * ratio, stride=ratio, padding=ratio // 2)
+        self.mix = nn.Conv2d(channels, feature_channels, 1)
 
     def forward(
         self, quantised: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels twice_height twice_width"]:
+    ) -> Float[Tensor, "batch feature_channels to_height to_width"]:
         return self.mix(self.upsample(quantised))
 
 
 class MSVQGAN(Autoencoder):
-    """A codebook per scale; every finer scale is coded knowing the quantised coarser ones.
+    """A codebook per scale; every finer scale is coded knowing the quantised coarser ones. With one scale, a VQGAN.
 
     The coarsest map is quantised as it is. At each finer scale the quantised coarser maps, lifted to its grid, are
     joined with the encoder's map and fused by a small network before quantisation. The image is decoded from all
     quantised maps, nearest-upsampled to the finest grid, coarsest channels first.
 
     Args:
-        num_scales: Latent maps, each on a grid twice as fine as the one before.
+        factors: How many times smaller than the image each latent map is, coarsest first, by powers of two.
         channels: Latent channels of every scale.
-        encoder: Makes an `Encoder`; `channels` and `num_scales` are added here.
-        decoder: Makes the `Decoder` to the image; `in_channels` and `out_channels` are added here.
-        fusion: Makes a `Decoder` of factor 1, once per finer scale; `in_channels` and `out_channels` are added here.
-        quantizer: Makes a `Quantizer`, once per scale; `channels` is added here.
+        feature_channels: Of every map on the networks' side of the 1x1 convolutions around the codebooks; with
+            several scales it is `channels`.
+        encoder: Makes an `Encoder`; `channels` and `factors` are added here.
+        decoder: Makes the `Decoder` to the image; `in_channels`, `out_channels` and `factor` are added here.
+        fusion: Makes a `Decoder` of factor 1, once per finer scale; the same is added here.
+        quantizer: Makes a `Quantizer`, once per scale, or one maker per scale; `channels` is added here.
         seed: Of the initial weights, and of the order of images in this stage. Not the experiment's seed, so that
             many experiments share one autoencoder.
     """
@@ -53,41 +54,52 @@ class MSVQGAN(Autoencoder):
     def __init__(
         self,
         *,
-        num_scales: int,
+        factors: list[int],
         channels: int,
+        feature_channels: int,
         encoder: Callable[..., Encoder],
         decoder: Callable[..., Decoder],
         fusion: Callable[..., Decoder],
-        quantizer: Callable[..., Quantizer],
+        quantizer: Callable[..., Quantizer] | list[Callable[..., Quantizer]],
         seed: int,
     ) -> None:
-        super().__init__()
-        self.seed = seed
-        self.channels = (channels,) * num_scales
-        with seeded(seed):
-            self.encoder = encoder(channels=channels, num_scales=num_scales)
-            self.project = nn.ModuleList(nn.Conv2d(channels, channels, 1) for _ in range(num_scales))
-            self.quantizers = nn.ModuleList(quantizer(channels=channels) for _ in range(num_scales))
-            self.lifts = nn.ModuleList(Lift(channels=channels) for _ in range(num_scales - 1))
-            self.fusions = nn.ModuleList(
-                fusion(in_channels=channels * (scale + 1), out_channels=channels) for scale in range(1, num_scales)
-            )
-            self.mix = nn.Conv2d(channels * num_scales, channels * num_scales, 1)
-            self.decoder = decoder(in_channels=channels * num_scales, out_channels=3)
-        self.factors = self.encoder.factors
-        self.num_codes = tuple(quantizer.num_codes for quantizer in self._quantizers())
-        self.register_buffer("scale_factors", torch.ones(num_scales))
-        if self.decoder.factor != self.factors[-1]:
+        super().__init__(factors=factors, channels=channels, seed=seed)
+        scales = len(factors)
+        if scales > 1 and feature_channels != channels:
             raise FridoError(
-                "autoencoder.decoder",
-                got=f"a decoder that enlarges {self.decoder.factor} times, latents {self.factors[-1]} times smaller",
-                wanted="the same factor at both ends",
-                do="choose autoencoder/encoder and autoencoder/decoder of one factor",
+                "autoencoder.feature_channels",
+                got=f"{feature_channels}, with {scales} scales of {channels} channels",
+                wanted="the same as autoencoder.channels, since quantised maps meet the encoder's",
+                do=f"autoencoder.feature_channels={channels}",
             )
+        makers = quantizer if isinstance(quantizer, list) else [quantizer] * scales
+        if len(makers) != scales:
+            raise FridoError(
+                "autoencoder.quantizer",
+                got=f"a list of {len(makers)} for {scales} scales",
+                wanted="one quantizer for all scales, or a list with one for each, coarsest first",
+                do="give as many as autoencoder.factors has numbers",
+            )
+        with seeded(seed):
+            self.encoder = encoder(channels=feature_channels, factors=factors)
+            self.project = nn.ModuleList(nn.Conv2d(feature_channels, channels, 1) for _ in factors)
+            self.quantizers = nn.ModuleList(make(channels=channels) for make in makers)
+            self.lifts = nn.ModuleList(
+                Lift(channels=channels, feature_channels=feature_channels, ratio=coarse // fine)
+                for coarse, fine in pairwise(factors)
+            )
+            self.fusions = nn.ModuleList(
+                fusion(in_channels=channels * (scale + 1), out_channels=channels, factor=1)
+                for scale in range(1, scales)
+            )
+            self.mix = nn.Conv2d(channels * scales, feature_channels * scales, 1)
+            self.decoder = decoder(in_channels=feature_channels * scales, out_channels=3, factor=factors[-1])
+        self.num_codes = tuple(quantizer.num_codes for quantizer in self._quantizers())
 
     # Images to latents and back
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Reconstruction:
+        self.check(images)
         results: list[Quantized] = []
 
         def learn(quantizer: Quantizer, latent: Tensor) -> Tensor:
@@ -95,33 +107,29 @@ class MSVQGAN(Autoencoder):
             return results[-1].latents
 
         _, quantised = self._walk(images, learn)
-        loss = torch.stack([result.loss for result in results]).sum()
-        return Reconstruction(self._paint(quantised), loss, tuple(result.codes for result in results))
 
-    def encode(self, images: Float[Tensor, "batch 3 height width"]) -> Pyramid:
-        factors = self.scale_factors.unbind()
-        return tuple(latent * factor for latent, factor in zip(self._latents(images), factors, strict=True))
+        def alone(scale: int) -> Tensor:
+            return self._paint(tuple(x if index == scale else torch.zeros_like(x) for index, x in enumerate(quantised)))
+
+        loss = torch.stack([result.loss for result in results]).sum()
+        return Reconstruction(self._paint(quantised), loss, tuple(result.codes for result in results), alone)
+
+    def latents(self, images: Float[Tensor, "batch 3 height width"]) -> Pyramid:
+        latents, _ = self._walk(images, lambda quantizer, latent: quantizer.quantise(latent))
+        return tuple(at_least_float32(latent) for latent in latents)
 
     def decode(self, pyramid: Pyramid) -> Float[Tensor, "batch 3 height width"]:
         """Return images. A coarse latent may also lie on the finest grid already, as in the stacked layout."""
-        parts = zip(pyramid, self.scale_factors.unbind(), self._quantizers(), strict=True)
-        return self._paint(tuple(quantizer.quantise(latent / factor) for latent, factor, quantizer in parts))
+        parts = zip(self._unscaled(pyramid), self._quantizers(), strict=True)
+        return self._paint(tuple(quantizer.quantise(latent) for latent, quantizer in parts))
 
-    @torch.no_grad()
-    def calibrate(self, batches: Iterable[Float[Tensor, "batch 3 height width"]]) -> None:
-        spread = Spread(len(self.channels))
-        with _evaluating(self):
-            for images in batches:
-                spread.update(self._latents(images))
-        deviations = spread.standard_deviations(self.scale_factors.device)
-        if not bool((deviations > 0).all()):
-            raise FridoError(
-                "calibration of the autoencoder",
-                got=f"latents with standard deviations {deviations.tolist()}",
-                wanted="latents that differ, at every scale",
-                do="give it images, and an autoencoder that is trained",
-            )
-        self.scale_factors.copy_(1 / deviations)
+    def pyramid_to_codes(self, pyramid: Pyramid) -> Codes:
+        parts = zip(self._unscaled(pyramid), self._quantizers(), strict=True)
+        return tuple(quantizer.latents_to_codes(latent) for latent, quantizer in parts)
+
+    def codes_to_pyramid(self, codes: Codes) -> Pyramid:
+        parts = zip(codes, self._quantizers(), self.scale_factors.unbind(), strict=True)
+        return tuple(quantizer.codes_to_latents(indices) * factor for indices, quantizer, factor in parts)
 
     @property
     def last_layer(self) -> nn.Parameter:
@@ -131,7 +139,6 @@ class MSVQGAN(Autoencoder):
 
     def _walk(self, images: Tensor, quantise: Callable[[Quantizer, Tensor], Tensor]) -> tuple[Pyramid, Pyramid]:
         """Return the continuous latents of all scales, and what `quantise` made of them on the way."""
-        self._check(images)
         latents: list[Tensor] = []
         quantised: list[Tensor] = []
         carried: list[Tensor] = []
@@ -140,42 +147,17 @@ class MSVQGAN(Autoencoder):
                 # A map from far above passes every lift on its way down.
                 carried = [self.lifts[scale - 1](coarser) for coarser in [*carried, quantised[-1]]]
                 features = self.fusions[scale - 1](torch.cat([*carried, features], dim=1))
-            latents.append(self.project[scale](features))
+            latents.append(quantizer.bound(self.project[scale](features)))
             quantised.append(quantise(quantizer, latents[-1]))
         return tuple(latents), tuple(quantised)
-
-    def _latents(self, images: Tensor) -> Pyramid:
-        latents, _ = self._walk(images, lambda quantizer, latent: quantizer.quantise(latent))
-        return tuple(_at_least_float32(latent) for latent in latents)
 
     def _paint(self, quantised: Pyramid) -> Tensor:
         height, width = quantised[-1].shape[-2:]
         joined = torch.cat([nearest(latent, (height, width)) for latent in quantised], dim=1)
-        return _at_least_float32(self.decoder(self.mix(joined)))
+        return at_least_float32(self.decoder(self.mix(joined)))
+
+    def _unscaled(self, pyramid: Pyramid) -> Pyramid:
+        return tuple(latent / factor for latent, factor in zip(pyramid, self.scale_factors.unbind(), strict=True))
 
     def _quantizers(self) -> list[Quantizer]:
         return list(self.quantizers)  # type: ignore[arg-type]
-
-    def _check(self, images: Tensor) -> None:
-        height, width = images.shape[-2:]
-        if height % self.factors[0] or width % self.factors[0]:
-            raise FridoError(
-                "size of the images for the autoencoder",
-                got=f"{height} x {width} pixels",
-                wanted=f"sides that are multiples of {self.factors[0]}, the factor of the coarsest scale",
-                do="choose another size.resolution, or fewer autoencoder.num_scales",
-            )
-
-
-def _at_least_float32(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)

@@ -9,10 +9,8 @@ from torch import Tensor, nn
 class Decoder(nn.Module, ABC):
     """A map on a grid `factor` times larger than its input's. With factor 1 it can fuse scales inside an encoder.
 
-    Built by partial: the autoencoder adds `in_channels` and `out_channels`.
+    Built by partial: the autoencoder adds `in_channels`, `out_channels` and `factor`.
     """
-
-    factor: int
 
     @abstractmethod
     def forward(

@@ -1,10 +1,11 @@
 """The decoder of VQGAN (Esser et al., 2021), which Frido also uses to fuse scales."""
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from frido.autoencoders.decoders.base import Decoder
+from frido.autoencoders.levels import widths_for
+from frido.nn.activated import activated
 from frido.nn.conv_attention import ConvAttention
 from frido.nn.conv_level import Level
 from frido.nn.conv_resblock import ConvResBlock
@@ -18,10 +19,12 @@ class ConvDecoder(Decoder):
     Args:
         in_channels: Of the latent map; added by the autoencoder.
         out_channels: 3 for images; added by the autoencoder.
+        factor: Between the two grids, a power of two; added by the autoencoder.
         width: Channels of the finest level, before its multiplier.
-        multipliers: Width of each level in units of `width`, finest first; the factor is `2 ** (levels - 1)`.
+        multipliers: Width of each level in units of `width`, finest first; the last one repeats.
         num_blocks: Residual blocks per level.
         attention_factors: Levels with attention, by their distance from the output (8 = 8 times smaller).
+        middle_attention: Whether the lowest resolution attends before its level; in LDM's `noattn` models it does not.
     """
 
     def __init__(
@@ -29,24 +32,25 @@ class ConvDecoder(Decoder):
         *,
         in_channels: int,
         out_channels: int,
+        factor: int,
         width: int,
         multipliers: list[int],
         num_blocks: int,
         attention_factors: list[int],
+        middle_attention: bool,
     ) -> None:
         super().__init__()
-        self.factor = 2 ** (len(multipliers) - 1)
-        widths = [width * multiplier for multiplier in reversed(multipliers)]
+        widths = widths_for(factor, width=width, multipliers=multipliers)[::-1]
         self.conv_in = nn.Conv2d(in_channels, widths[0], 3, padding=1)
         self.block_in = ConvResBlock(in_channels=widths[0], out_channels=widths[0])
-        self.attention = ConvAttention(channels=widths[0])
+        self.attention = ConvAttention(channels=widths[0]) if middle_attention else nn.Identity()
         self.block_out = ConvResBlock(in_channels=widths[0], out_channels=widths[0])
         self.levels = nn.ModuleList(
             Level(
                 in_channels=before,
                 out_channels=after,
                 num_blocks=num_blocks,
-                attention=self.factor // 2**index in attention_factors,
+                attention=factor // 2**index in attention_factors,
             )
             for index, (before, after) in enumerate(zip([widths[0], *widths[:-1]], widths, strict=True))
         )
@@ -60,7 +64,7 @@ class ConvDecoder(Decoder):
         features = self.block_out(self.attention(self.block_in(self.conv_in(latents))))
         for index, level in enumerate(self.levels):
             features = level(features if index == 0 else self.upsamples[index - 1](features))
-        return self.conv_out(F.silu(self.norm(features)))
+        return activated(self.norm, self.conv_out, features)
 
     @property
     def last_layer(self) -> nn.Parameter:

@@ -15,14 +15,13 @@ class PixelShuffleDecoder(Decoder):
     Args:
         in_channels: Of the latent map; added by the autoencoder.
         out_channels: 3 for images; added by the autoencoder.
+        factor: Of the finest scale; 1 to fuse scales; added by the autoencoder.
         width: Channels of the residual blocks.
-        factor: Of the finest scale; 1 to fuse scales.
         num_blocks: Residual blocks.
     """
 
-    def __init__(self, *, in_channels: int, out_channels: int, width: int, factor: int, num_blocks: int) -> None:
+    def __init__(self, *, in_channels: int, out_channels: int, factor: int, width: int, num_blocks: int) -> None:
         super().__init__()
-        self.factor = factor
         self.conv_in = nn.Conv2d(in_channels, width, 3, padding=1)
         self.blocks = identity_blocks(width=width, num_blocks=num_blocks)
         self.conv_out = nn.Conv2d(width, out_channels * factor**2, 3, padding=1)

@@ -9,11 +9,9 @@ from torch import Tensor, nn
 class Encoder(nn.Module, ABC):
     """Feature maps for the codebooks, coarsest first, on grids `factors[s]` times smaller than the image.
 
-    Built by partial: the autoencoder adds `channels` (of every map) and `num_scales`.
+    Built by partial: the autoencoder adds `channels` (of every map) and `factors`.
     """
-
-    factors: tuple[int, ...]
 
     @abstractmethod
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Float[Tensor, "batch channels _ _"], ...]:
-        """Return `num_scales` maps; sides of `images` are multiples of `factors[0]`."""
+        """Return a map per factor; sides of `images` are multiples of `factors[0]`."""
