@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from frido.autoencoders import ranks
+from frido.autoencoders.base import at_least_float32
 from frido.autoencoders.quantizers.base import Quantized, Quantizer
 from frido.autoencoders.quantizers.nearest import look_up, nearest_code, rows, straight_through
 
@@ -51,7 +52,7 @@ class EMAVectorQuantizer(Quantizer):
 
     def forward(self, latents: Float[Tensor, "batch channels height width"]) -> Quantized:
         with torch.autocast(latents.device.type, enabled=False):
-            latents = latents.to(torch.promote_types(latents.dtype, torch.float32))
+            latents = at_least_float32(latents)
             if self.training and not int(self.images_seen):
                 self._place(torch.ones(self.num_codes, dtype=torch.bool, device=latents.device), latents)
             codes = self.latents_to_codes(latents)
@@ -64,11 +65,11 @@ class EMAVectorQuantizer(Quantizer):
 
     def latents_to_codes(
         self, latents: Float[Tensor, "batch channels height width"]
-    ) -> Int[Tensor, "batch height width"]:
+    ) -> Int[Tensor, "batch 1 height width"]:
         return nearest_code(latents, self.codebook)
 
     def codes_to_latents(
-        self, codes: Int[Tensor, "batch height width"]
+        self, codes: Int[Tensor, "batch 1 height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         return look_up(codes, self.codebook)
 

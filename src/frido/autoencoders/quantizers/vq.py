@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from frido.autoencoders.base import at_least_float32
 from frido.autoencoders.quantizers.base import Quantized, Quantizer
 from frido.autoencoders.quantizers.nearest import look_up, nearest_code, straight_through
 
@@ -28,7 +29,7 @@ class VectorQuantizer(Quantizer):
     def forward(self, latents: Float[Tensor, "batch channels height width"]) -> Quantized:
         codes = self.latents_to_codes(latents)
         with torch.autocast(latents.device.type, enabled=False):
-            latents = latents.to(torch.promote_types(latents.dtype, torch.float32))
+            latents = at_least_float32(latents)
             quantised = look_up(codes, self.codebook)
             pull_latents = F.mse_loss(latents, quantised.detach())
             pull_codes = F.mse_loss(quantised, latents.detach())
@@ -41,10 +42,10 @@ class VectorQuantizer(Quantizer):
 
     def latents_to_codes(
         self, latents: Float[Tensor, "batch channels height width"]
-    ) -> Int[Tensor, "batch height width"]:
+    ) -> Int[Tensor, "batch 1 height width"]:
         return nearest_code(latents, self.codebook)
 
     def codes_to_latents(
-        self, codes: Int[Tensor, "batch height width"]
+        self, codes: Int[Tensor, "batch 1 height width"]
     ) -> Float[Tensor, "batch channels height width"]:
         return look_up(codes, self.codebook)
