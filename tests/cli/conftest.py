@@ -150,6 +150,7 @@ CONF = {
         num_codes: 16
         autoencoder_images: 100
         autoencoder_batch: 4
+        adversarial_images: 50
         width: 12
         multipliers: [1, 2]
         gate_width: 4

@@ -6,37 +6,48 @@ from torch import Tensor, nn
 
 from frido.autoencoders import ranks
 from frido.autoencoders.base import Reconstruction
-from frido.autoencoders.losses.base import AutoencoderLoss, Perceptual
-from frido.autoencoders.losses.hinge_opponent import HingeOpponent
+from frido.autoencoders.losses.auxiliary import AuxiliaryReconstruction
+from frido.autoencoders.losses.base import AutoencoderLoss, Objective, Perceptual, PixelTerm
+from frido.autoencoders.losses.discriminator_opponent import DiscriminatorOpponent
 from frido.autoencoders.losses.reconstruction import distances
 
-LARGEST_WEIGHT = 1e4
 EPSILON = 1e-4
 
 
 class AdversarialLoss(AutoencoderLoss):
-    """Absolute and perceptual error, codebook loss, and from `start_images` on a term for fooling a discriminator.
+    """What was lost, the latent loss, and from `start_images` on a term for fooling a discriminator.
 
     Args:
-        codebook_weight: Of the codebook loss.
+        pixel: Error of the pixels.
         perceptual: Brings its own weight; null for none.
+        auxiliary: Error of each scale alone, with its own weight; null for none.
+        latent_weight: Of the codebooks' losses, or of the KL divergence.
         discriminator: Images to logits, large for real ones.
+        objective: Of the discriminator.
         start_images: Images seen before the discriminator trains, and is felt.
         weight: Of the adversarial term, on top of the adaptive one.
+        largest_weight: The adaptive weight is at most this.
     """
 
     def __init__(
         self,
         *,
-        codebook_weight: float,
+        pixel: PixelTerm,
         perceptual: Perceptual | None,
+        auxiliary: AuxiliaryReconstruction | None,
+        latent_weight: float,
         discriminator: nn.Module,
+        objective: Objective,
         start_images: int,
         weight: float,
+        largest_weight: float,
     ) -> None:
         super().__init__()
-        self.codebook_weight, self.perceptual, self.weight = codebook_weight, perceptual, weight
-        self.opponent: HingeOpponent = HingeOpponent(discriminator=discriminator, start_images=start_images)
+        self.pixel, self.perceptual, self.auxiliary = pixel, perceptual, auxiliary
+        self.latent_weight, self.weight, self.largest_weight = latent_weight, weight, largest_weight
+        self.opponent: DiscriminatorOpponent = DiscriminatorOpponent(
+            discriminator=discriminator, objective=objective, start_images=start_images
+        )
 
     def forward(
         self,
@@ -44,29 +55,31 @@ class AdversarialLoss(AutoencoderLoss):
         images: Float[Tensor, "batch 3 height width"],
         *,
         positions: Int[Tensor, "batch"],
-        last_layer: nn.Parameter,
+        last_layer: nn.Parameter | None,
     ) -> dict[str, Tensor]:
-        parts = distances(made, images, self.perceptual)
-        loss = parts["reconstruction"] + self.codebook_weight * made.codebook_loss
+        parts = distances(made, images, pixel=self.pixel, perceptual=self.perceptual, auxiliary=self.auxiliary)
+        loss = parts["reconstruction"] + self.latent_weight * made.latent_loss
         adversarial = balance = torch.zeros_like(loss.detach())
         if self.opponent.playing(positions):
             adversarial = self.opponent.fooled(made.images)
             if torch.is_grad_enabled():
-                balance = self.weight * adaptive_weight(parts["reconstruction"], adversarial, last_layer)
+                assert last_layer is not None, "there is nothing to train"
+                ratio = adaptive_weight(parts["reconstruction"], adversarial, last_layer, largest=self.largest_weight)
+                balance = self.weight * ratio
             loss = loss + balance * adversarial
         return {
             "loss": loss,
             **parts,
-            "codebook_loss": made.codebook_loss,
+            "latent_loss": made.latent_loss,
             "adversarial": adversarial,
             "adaptive_weight": balance,
         }
 
 
 def adaptive_weight(
-    reconstruction: Float[Tensor, ""], adversarial: Float[Tensor, ""], last_layer: nn.Parameter
+    reconstruction: Float[Tensor, ""], adversarial: Float[Tensor, ""], last_layer: nn.Parameter, *, largest: float
 ) -> Float[Tensor, ""]:
-    """Return `|d reconstruction| / (|d adversarial| + 1e-4)` at the last layer, in [0, 1e4], without a graph.
+    """Return `|d reconstruction| / (|d adversarial| + 1e-4)` at the last layer, at most `largest`, without a graph.
 
     Gradients are averaged over ranks first, so that every replica has the weight of the global batch.
     """
@@ -74,4 +87,4 @@ def adaptive_weight(
         ranks.mean(torch.autograd.grad(loss, last_layer, retain_graph=True)[0]).norm()
         for loss in (reconstruction, adversarial)
     )
-    return (of_reconstruction / (of_adversarial + EPSILON)).clamp(0.0, LARGEST_WEIGHT).detach()
+    return (of_reconstruction / (of_adversarial + EPSILON)).clamp(max=largest).detach()

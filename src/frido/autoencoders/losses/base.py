@@ -8,6 +8,17 @@ from torch import Tensor, nn
 from frido.autoencoders.base import Reconstruction
 
 
+class PixelTerm(ABC):
+    """A distance of images value by value, averaged over all of them; `name` is what it is logged as."""
+
+    name: str
+
+    @abstractmethod
+    def __call__(
+        self, made: Float[Tensor, "batch 3 height width"], images: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, ""]: ...
+
+
 class Perceptual(nn.Module, ABC):
     """A distance of images as people see it; never trained."""
 
@@ -18,6 +29,13 @@ class Perceptual(nn.Module, ABC):
         self, made: Float[Tensor, "batch 3 height width"], images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch"]:
         """Return the distance of each pair, without `weight`."""
+
+
+class Objective(ABC):
+    """What a discriminator makes small, given its logits of real and of made images."""
+
+    @abstractmethod
+    def __call__(self, real: Float[Tensor, "*patches"], made: Float[Tensor, "*patches"]) -> Float[Tensor, ""]: ...
 
 
 class Opponent(nn.Module, ABC):
@@ -52,7 +70,7 @@ class AutoencoderLoss(nn.Module, ABC):
         images: Float[Tensor, "batch 3 height width"],
         *,
         positions: Int[Tensor, "batch"],
-        last_layer: nn.Parameter,
+        last_layer: nn.Parameter | None,
     ) -> dict[str, Tensor]:
         """Return scalars: `"loss"` to differentiate, and its parts to look at.
 
@@ -60,5 +78,5 @@ class AutoencoderLoss(nn.Module, ABC):
             made: The autoencoder's answer to `images`.
             images: In [-1, 1].
             positions: Of the images in the stream, for what starts late.
-            last_layer: The decoder's last weight.
+            last_layer: The decoder's last weight; `None` where nothing is trained.
         """

@@ -43,7 +43,7 @@ def _load(name: str, trunk: Path) -> Any:
             "first_stage.loss.perceptual",
             got="the package lpips is not installed",
             wanted="it, for the perceptual loss",
-            do="pip install 'frido[perceptual]', or train without: autoencoder/loss=reconstruction",
+            do="pip install 'frido[perceptual]', or train without: autoencoder/loss/perceptual=none",
         ) from error
     if not trunk.is_file():
         raise FridoError(
@@ -51,7 +51,7 @@ def _load(name: str, trunk: Path) -> Any:
             got=f"no file {trunk}",
             wanted=f"torchvision's ImageNet weights of {name}",
             do="download them from download.pytorch.org/models and give their path, "
-            "or train without: autoencoder/loss=reconstruction",
+            "or train without: autoencoder/loss/perceptual=none",
         )
     network = package.LPIPS(net=name, pnet_rand=True, verbose=False).eval().requires_grad_(False)
     weights = torch.load(trunk, map_location="cpu", weights_only=True)

@@ -1,24 +1,34 @@
-"""Pixel by pixel, and codebooks."""
+"""What was lost, and what keeps the latents in order."""
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frido.autoencoders.base import Reconstruction
-from frido.autoencoders.losses.base import AutoencoderLoss, Perceptual
+from frido.autoencoders.losses.auxiliary import AuxiliaryReconstruction
+from frido.autoencoders.losses.base import AutoencoderLoss, Perceptual, PixelTerm
 
 
 class ReconstructionLoss(AutoencoderLoss):
-    """Mean absolute error, plus a perceptual distance if there is one, plus the codebook loss.
+    """Pixel error, plus a perceptual distance and an error per scale if there are, plus the latent loss.
 
     Args:
-        codebook_weight: Of the codebook loss.
+        pixel: Error of the pixels.
         perceptual: Brings its own weight; null for none.
+        auxiliary: Error of each scale alone, with its own weight; null for none.
+        latent_weight: Of the codebooks' losses, or of the KL divergence.
     """
 
-    def __init__(self, *, codebook_weight: float, perceptual: Perceptual | None) -> None:
+    def __init__(
+        self,
+        *,
+        pixel: PixelTerm,
+        perceptual: Perceptual | None,
+        auxiliary: AuxiliaryReconstruction | None,
+        latent_weight: float,
+    ) -> None:
         super().__init__()
-        self.codebook_weight, self.perceptual = codebook_weight, perceptual
-        self.opponent = None
+        self.pixel, self.perceptual, self.auxiliary = pixel, perceptual, auxiliary
+        self.latent_weight, self.opponent = latent_weight, None
 
     def forward(
         self,
@@ -26,17 +36,28 @@ class ReconstructionLoss(AutoencoderLoss):
         images: Float[Tensor, "batch 3 height width"],
         *,
         positions: Int[Tensor, "batch"],
-        last_layer: nn.Parameter,
+        last_layer: nn.Parameter | None,
     ) -> dict[str, Tensor]:
-        parts = distances(made, images, self.perceptual)
-        loss = parts["reconstruction"] + self.codebook_weight * made.codebook_loss
-        return {"loss": loss, **parts, "codebook_loss": made.codebook_loss}
+        parts = distances(made, images, pixel=self.pixel, perceptual=self.perceptual, auxiliary=self.auxiliary)
+        loss = parts["reconstruction"] + self.latent_weight * made.latent_loss
+        return {"loss": loss, **parts, "latent_loss": made.latent_loss}
 
 
-def distances(made: Reconstruction, images: Tensor, perceptual: Perceptual | None) -> dict[str, Tensor]:
+def distances(
+    made: Reconstruction,
+    images: Tensor,
+    *,
+    pixel: PixelTerm,
+    perceptual: Perceptual | None,
+    auxiliary: AuxiliaryReconstruction | None,
+) -> dict[str, Tensor]:
     """Return `reconstruction`, the sum to train on (the "nll" of Esser et al., 2021), and its parts."""
-    l1 = (images - made.images).abs().mean()
-    if perceptual is None:
-        return {"reconstruction": l1, "l1": l1}
-    distance = perceptual(made.images, images).mean()
-    return {"reconstruction": l1 + perceptual.weight * distance, "l1": l1, "perceptual": distance}
+    total = pixel(made.images, images)
+    parts = {pixel.name: total}
+    if perceptual is not None:
+        parts["perceptual"] = perceptual(made.images, images).mean()
+        total = total + perceptual.weight * parts["perceptual"]
+    if auxiliary is not None:
+        parts["auxiliary"] = auxiliary(made, images, pixel)
+        total = total + auxiliary.weight * parts["auxiliary"]
+    return {"reconstruction": total, **parts}
