@@ -4,30 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from frido.importers import msvqgan, translate
+from frido.importers import first_stage
 from tests.parity import golden
+from tests.parity.first_stages import imported
 
 CASES = golden.cases("taming.models.msvqgan.MSFPNVQModel", "MSFPNVQModel at configs/")
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
-
-
-def imported(pair, *, legacy=True):
-    """Return our model with the pair's weights, and the official name of each of our parameters."""
-    config = pair.config
-    model = msvqgan.model(config, legacy=legacy, fusion_width=config.get("shared_decoder_ch", 128)).eval()
-    report = translate.load(
-        model,
-        pair.weights,
-        msvqgan.table(
-            num_scales=len(config["embed_dim"]),
-            levels=len(config["edconfig"]["ch_mult"]),
-            decoder_levels=len(config["ddconfig"]["ch_mult"]),
-        ),
-        source=pair.name,
-        changes=msvqgan.changes(channels=config["embed_dim"][0]),
-        keep=msvqgan.KEEP,
-    )
-    return model, report
 
 
 @pytest.fixture(params=CASES)
@@ -94,7 +76,7 @@ def test_codebook_loss(pair, legacy, name):
     if name not in pair:
         pytest.skip(f"{pair.name} records no {name}")
     model, _ = imported(pair, legacy=legacy)
-    torch.testing.assert_close(model(pair["x"]).codebook_loss, pair[name], rtol=1e-5, atol=0)
+    torch.testing.assert_close(model(pair["x"]).latent_loss, pair[name], rtol=1e-5, atol=0)
 
 
 def test_reconstruction_loss_and_gradients(pair):
@@ -103,7 +85,7 @@ def test_reconstruction_loss_and_gradients(pair):
     model, report = imported(pair)
     made = model(pair["x"])
     torch.testing.assert_close(made.images, pair["dec"], **CLOSE)
-    loss = (made.images - pair["x"]).abs().mean() + made.codebook_loss
+    loss = (made.images - pair["x"]).abs().mean() + made.latent_loss
     torch.testing.assert_close(loss, pair["loss_l1_plus_quant"], rtol=1e-5, atol=0)
     loss.backward()
     ours = dict(model.named_parameters())
@@ -148,3 +130,20 @@ def test_native_and_stacked_latents_decode_to_one_image(pair):
     stacked = unstack(stack(pyramid, coarsest_first=True), len(pyramid))
     assert torch.equal(model.decode(pyramid), model.decode(stacked))
     torch.testing.assert_close(model.decode(pyramid), pair["dec"], **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("path", golden.cases("frido.models.diffusion.frido.FridoDiffusion"))
+def test_first_stage_inside_a_diffusion_model(path):
+    """Found under its prefix, with the scale factors that diffusion was trained with."""
+    pair = golden.load(path)
+    inner = golden.Golden(pair.name, pair.config["first_stage"], first_stage.weights_in(pair.weights), pair.tensors)
+    model, report = imported(inner)
+    assert set(report.renamed) == set(inner.weights)
+    torch.testing.assert_close(stack(model.encode(pair["image"]), coarsest_first=True), pair["z_raw"], **CLOSE)
+    factors = first_stage.scale_factors({"scale_factor": pair["scale_factor"]}, {}, scales=len(model.channels))
+    model.scale_factors.copy_(factors)
+    assert model.calibrated
+    latents = unstack(pair["z"], len(model.channels))
+    torch.testing.assert_close(stack(model.encode(pair["image"]), coarsest_first=True), pair["z"], **CLOSE)
+    torch.testing.assert_close(model.decode(latents), pair["decoded"], **CLOSE)

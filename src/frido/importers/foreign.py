@@ -10,9 +10,24 @@ from torch import Tensor
 
 from frido.contracts.errors import FridoError
 
+TRAINERS = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "omegaconf.", "typing.")
+"""Libraries whose objects lie beside the weights in official checkpoints. They are read as `Inert`."""
 
-def weights(path: Path, *, prefix: str) -> dict[str, Tensor]:
-    """Return the tensors of a `.ckpt` or `.safetensors` whose names begin with `prefix`, without it; else all tensors.
+
+class Inert(dict):  # type: ignore[type-arg]
+    """Stands for an object of a trainer: takes any state, is never imported, does nothing."""
+
+    def __new__(cls, *_arguments: object) -> "Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *_arguments: object) -> None:
+        super().__init__()
+
+    def __setstate__(self, _state: object) -> None: ...
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """Return the state dict of a `.ckpt` or `.safetensors`.
 
     Raises:
         FridoError: The file is missing or damaged, or holds code instead of plain tensors.
@@ -23,7 +38,8 @@ def weights(path: Path, *, prefix: str) -> dict[str, Tensor]:
         found: Any = load_file(_there(path))
     else:
         try:
-            found = torch.load(_there(path), map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals([(Inert, name) for name in _of_trainers(_there(path))]):
+                found = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise FridoError(
                 f"checkpoint={path}",
@@ -35,9 +51,14 @@ def weights(path: Path, *, prefix: str) -> dict[str, Tensor]:
             raise FridoError(
                 f"checkpoint={path}", got=str(error).splitlines()[0], wanted="a whole file", do="Download it again."
             ) from None
-    found = found.get("state_dict", found)
-    tensors = {name: tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
-    return {name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)} or tensors
+    found = found.get("state_dict", found) if isinstance(found, dict) else {}
+    return {name: tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
+
+
+def weights(path: Path, *, prefix: str) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint whose names begin with `prefix`, without it; else all tensors."""
+    found = tensors(path)
+    return {name.removeprefix(prefix): found[name] for name in found if name.startswith(prefix)} or found
 
 
 def settings(path: Path, *keys: str) -> dict[str, Any]:
@@ -50,6 +71,8 @@ def settings(path: Path, *keys: str) -> dict[str, Any]:
         node = yaml.safe_load(_there(path).read_text())
         for key in keys:
             node = node[key]
+        if not isinstance(node, dict):
+            raise TypeError
     except (KeyError, TypeError, yaml.YAMLError) as error:
         raise FridoError(
             f"config={path}",
@@ -58,6 +81,15 @@ def settings(path: Path, *keys: str) -> dict[str, Any]:
             do="Take it from the configs folder of the official repository.",
         ) from None
     return node
+
+
+def _of_trainers(path: Path) -> list[str]:
+    """Return the objects of trainers that a checkpoint names; none in files of the time before zip."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except (ValueError, RuntimeError):
+        return []
+    return [name for name in names if name.startswith(TRAINERS)]
 
 
 def _there(path: Path) -> Path:

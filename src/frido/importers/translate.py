@@ -128,7 +128,7 @@ def translate(
     return report
 
 
-def load(
+def fit(
     module: nn.Module,
     official: Mapping[str, Tensor],
     table: Table,
@@ -137,11 +137,11 @@ def load(
     changes: Changes | None = None,
     keep: tuple[str, ...] = (),
 ) -> Report:
-    """Fill `module` with official tensors, all of them or none.
+    """Return official tensors as a state dict of `module` (which may lie on the meta device), all of them or none.
 
     Args:
         source: Where the tensors come from, for the message when they do not fit.
-        keep: Our names that the official file knows nothing of and that stay as they are.
+        keep: Our names that the official file knows nothing of; they are left out of the state.
 
     Raises:
         FridoError: A tensor fits nowhere, one of ours is not filled, or a shape differs.
@@ -155,5 +155,19 @@ def load(
             wanted=f"every tensor to fit a parameter of {type(module).__name__}, and every parameter to be filled",
             do="build the model with the settings that the weights were trained with",
         )
+    return report
+
+
+def load(
+    module: nn.Module,
+    official: Mapping[str, Tensor],
+    table: Table,
+    *,
+    source: str,
+    changes: Changes | None = None,
+    keep: tuple[str, ...] = (),
+) -> Report:
+    """Fill `module` with official tensors as `fit` returns them; what is in `keep` stays as it is."""
+    report = fit(module, official, table, source=source, changes=changes, keep=keep)
     module.load_state_dict({**{name: module.state_dict()[name] for name in keep}, **report.state}, strict=True)
     return report
