@@ -73,6 +73,6 @@ def test_options_build_a_node_with_the_same_methods(option, size):
         "size": OmegaConf.load(config_dir() / "size" / f"{size}.yaml"),
     }
     data = build(OmegaConf.to_container(OmegaConf.create(config), resolve=True)["data"])
-    for name in ("prepare", "loader", "collate", "evaluation"):
+    for name in ("prepare", "loader", "collate"):
         assert callable(getattr(data, name))
     assert data.reading.resolution == config["size"].resolution

@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from frido.contracts.errors import FridoError
 from frido.engine import checkpoint
 from frido.engine.learning_rates.constant import Constant
+from frido.engine.signals import Stopped
 from tests.engine.toys import BATCH, Generating, ToyStream, ToyTask, trainer
 
 DOUBLE = {"precision": "fp32", "clip_norm": None, "optimizer": partial(torch.optim.SGD, lr=1.0), "images": BATCH}
@@ -128,6 +130,42 @@ def test_what_is_not_finite_stops_before_it_spoils_the_weights(tmp_path, kind):
         assert "toy-68" in str(refused.value) and "toy-67" not in str(refused.value)
     assert all(tensor.isfinite().all() for tensor in task.state_dict().values())
     assert checkpoint.latest(tmp_path).name == f"{64:012d}"
+
+
+class Checking(Generating):
+    """Notes when it is asked for its opinion, which is bad at `bad_at`; at `stop_at` the process is asked to stop."""
+
+    def __init__(self, task: ToyTask, *, bad_at: int | None = None, stop_at: int | None = None) -> None:
+        super().__init__(task)
+        self.bad_at, self.stop_at, self.asked = bad_at, stop_at, []
+
+    def forward(self, batch):
+        if int(batch.positions[0]) == self.stop_at:
+            signal.raise_signal(signal.SIGTERM)
+        return super().forward(batch)
+
+    def check(self, images_seen):
+        self.asked.append(images_seen)
+        if images_seen == self.bad_at:
+            raise FridoError("the toy", got="broken", wanted="whole", do="mend it")
+
+
+def test_phases_are_asked_before_each_checkpoint_that_falls_due(tmp_path):
+    task = ToyTask()
+    checking = Checking(task, bad_at=64)
+    with pytest.raises(FridoError, match="the toy"):
+        trainer(tmp_path, task=task, phases=[checking]).run()
+    assert checking.asked == [32, 64]
+    assert checkpoint.latest(tmp_path).name == f"{32:012d}"
+
+
+def test_phases_are_not_asked_when_merely_stopped(tmp_path):
+    task = ToyTask()
+    checking = Checking(task, bad_at=48, stop_at=40)
+    with pytest.raises(Stopped):
+        trainer(tmp_path, task=task, phases=[checking]).run()
+    assert checking.asked == [32]
+    assert checkpoint.latest(tmp_path).name == f"{48:012d}"
 
 
 def test_averaged_copy(tmp_path):

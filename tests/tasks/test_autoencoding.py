@@ -1,52 +1,77 @@
 """The first stage as the engine sees it: phases, what they share, what they log, and that they learn."""
 
 import copy
+import signal
 from functools import partial
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import nn
 
 from frido.autoencoders.decoders.pixel_shuffle import PixelShuffleDecoder
 from frido.autoencoders.encoders.pixel_unshuffle import PixelUnshuffleEncoder
 from frido.autoencoders.losses.adversarial import AdversarialLoss
+from frido.autoencoders.losses.hinge import Hinge
+from frido.autoencoders.losses.l1 import L1
 from frido.autoencoders.losses.patch_discriminator import PatchDiscriminator
 from frido.autoencoders.losses.reconstruction import ReconstructionLoss
 from frido.autoencoders.msvqgan import MSVQGAN
 from frido.autoencoders.quantizers.ema_vq import EMAVectorQuantizer
+from frido.autoencoders.quantizers.none import NoQuantizer
+from frido.autoencoders.quantizers.residual import ResidualQuantizer
 from frido.contracts.batch import Annotations, Batch
-from frido.tasks.autoencoding import Autoencoding, codebook_use, psnr
+from frido.contracts.errors import FridoError
+from frido.engine import checkpoint
+from frido.engine.averages.latest import Latest
+from frido.engine.learning_rates.constant import Constant
+from frido.engine.signals import Stopped
+from frido.engine.trainer import Trainer
+from frido.tasks.autoencoding import Autoencoding
+from frido.tasks.codebook_use import CodebookUse, perplexity, usage
+from frido.tasks.image_quality import psnr, ssim
+from frido.tracking.jsonl import JsonlTracker
+from tests.engine import toys
 
 SIDE, BATCH, START = 32, 8, 16
 RATE = 1e-3
+SETTINGS = {"weights": None, "least_perplexity": 1.5, "judged_images": 2 * BATCH, "calibration_images": 64}
 
 
-def autoencoder():
+QUANTIZER = partial(EMAVectorQuantizer, num_codes=64, commitment=0.25, decay=0.9, revive_after=256)
+
+
+def autoencoder(*, channels=4, quantizer=QUANTIZER):
     return MSVQGAN(
-        num_scales=2,
-        channels=4,
-        encoder=partial(PixelUnshuffleEncoder, width=32, factor=4, num_blocks=1),
-        decoder=partial(PixelShuffleDecoder, width=32, factor=4, num_blocks=1),
-        fusion=partial(PixelShuffleDecoder, width=32, factor=1, num_blocks=1),
-        quantizer=partial(EMAVectorQuantizer, num_codes=64, commitment=0.25, decay=0.9, revive_after=256),
+        factors=[8, 4],
+        channels=channels,
+        feature_channels=channels,
+        encoder=partial(PixelUnshuffleEncoder, width=32, num_blocks=1),
+        decoder=partial(PixelShuffleDecoder, width=32, num_blocks=1),
+        fusion=partial(PixelShuffleDecoder, width=32, num_blocks=1),
+        quantizer=quantizer,
         seed=0,
     )
 
 
-def plain():
-    return Autoencoding(
-        autoencoder=autoencoder(), loss=ReconstructionLoss(codebook_weight=1.0, perceptual=None)
-    ).train()
+def plain(**settings):
+    loss = ReconstructionLoss(pixel=L1(), perceptual=None, auxiliary=None, latent_weight=1.0)
+    return Autoencoding(autoencoder=autoencoder(), loss=loss, **(SETTINGS | settings)).train()
 
 
 def adversarial():
     loss = AdversarialLoss(
-        codebook_weight=1.0,
+        pixel=L1(),
         perceptual=None,
-        discriminator=PatchDiscriminator(width=8, num_layers=2, seed=0),
+        auxiliary=None,
+        latent_weight=1.0,
+        discriminator=PatchDiscriminator(width=8, num_layers=2, norm=nn.BatchNorm2d, bias=False, seed=0),
+        objective=Hinge(),
         start_images=START,
         weight=0.8,
+        largest_weight=1e4,
     )
-    return Autoencoding(autoencoder=autoencoder(), loss=loss).train()
+    return Autoencoding(autoencoder=autoencoder(), loss=loss, **SETTINGS).train()
 
 
 def pictures(count):
@@ -104,7 +129,7 @@ def test_training_on_a_few_images_learns_them(precision):
 
 
 def test_what_is_logged():
-    shared = {"loss", "reconstruction", "l1", "codebook_loss", "psnr"}
+    shared = {"loss", "reconstruction", "l1", "latent_loss", "psnr"}
     shared |= {f"{name}_{scale}" for name in ("perplexity", "usage") for scale in (0, 1)}
     (one,) = plain().phases()
     values = one(batch_at(0))
@@ -200,9 +225,144 @@ def test_psnr_by_hand():
     torch.testing.assert_close(psnr(made, images), torch.tensor([20.0, 6.0206]), atol=1e-4, rtol=0)
 
 
-def test_codebook_use_by_hand():
-    codes = torch.tensor([[[0, 0, 1, 1], [2, 2, 3, 3]]])
-    perplexity, usage = codebook_use(codes, num_codes=8)
-    assert perplexity.item() == pytest.approx(4)
-    assert usage.item() == pytest.approx(0.5)
-    assert codebook_use(torch.zeros_like(codes), num_codes=8)[0].item() == pytest.approx(1)
+def test_ssim_by_hand():
+    """Of flat images only the luminance term is left: `(2ab + c) / (a^2 + b^2 + c)` on [0, 1], with `c = 0.01^2`."""
+    a, b = 0.25, 0.75
+    made, images = (torch.full((2, 3, 16, 16), 2 * value - 1) for value in (a, b))
+    expected = (2 * a * b + 1e-4) / (a * a + b * b + 1e-4)
+    torch.testing.assert_close(ssim(made, images), torch.full((2,), expected), atol=1e-3, rtol=0)  # float32
+    assert ssim(IMAGES[:1], IMAGES[:1]).item() == pytest.approx(1, abs=1e-3)
+
+
+def test_use_of_several_codebooks_by_hand():
+    inner = partial(EMAVectorQuantizer, num_codes=8, commitment=0.25, decay=0.9, revive_after=256)
+    use = CodebookUse(autoencoder(quantizer=[partial(ResidualQuantizer, quantizer=inner, depth=2), NoQuantizer]))
+    first, second = torch.tensor([[0, 0, 1, 1, 2, 2, 3, 3], [5, 5, 5, 5, 5, 5, 5, 6]])
+    codes = torch.stack([first, second]).reshape(1, 2, 2, 4)
+    counts = use.count((codes, torch.zeros(1, 0, 1, 1, dtype=torch.long)))
+    assert counts.keys() == {0}, "a scale without codebooks has nothing to count"
+    entropy = -(7 / 8) * torch.tensor(7 / 8).log() - (1 / 8) * torch.tensor(1 / 8).log()
+    expected = torch.stack([torch.tensor(4.0), entropy.exp()]).double()
+    torch.testing.assert_close(perplexity(counts[0]), expected, atol=1e-6, rtol=0)
+    assert usage(counts[0]).tolist() == [4 / 8, 2 / 8]
+    use.add(counts, images=3)
+    use.add(counts, images=3)
+    assert use.counts[0][1, 5] == 14 and use.images == 6
+    with pytest.raises(FridoError, match="codebook 1 of scale 0"):
+        use.check(least=1.5, images_seen=6)
+    use.check(least=1.4, images_seen=6)
+    use.reset()
+    assert use.counts[0].sum() == use.images == 0
+
+
+def test_one_code_alone_has_perplexity_1():
+    assert perplexity(torch.tensor([[0, 9, 0]])).item() == 1, "and passes least_perplexity=1"
+
+
+class Stream:
+    """Pictures by position; at position `spoil_at` they are no numbers, at `stop_at` the process is asked to stop."""
+
+    def __init__(self, *, spoil_at=None, stop_at=None):
+        self.spoil_at, self.stop_at = spoil_at, stop_at
+
+    def at(self, images_seen):
+        if images_seen == self.stop_at:
+            signal.raise_signal(signal.SIGTERM)
+        batch = batch_at(images_seen)
+        return batch._replace(images=batch.images * float("nan")) if images_seen == self.spoil_at else batch
+
+
+def trainer(directory, task, *, images=64, stream=None, **changes):
+    optimizer = partial(torch.optim.Adam, lr=RATE)
+    plan = {"images": images, "batch": BATCH, "micro_batch": None, "precision": "fp32", "clip_norm": None}
+    plan |= {"optimizer": optimizer, "schedule": Constant(warmup_images=0), "average": Latest()}
+    plan |= {"checkpoint_every_images": 2 * BATCH, "picture_every_images": None}
+    return Trainer(
+        directory=directory,
+        phases=task.phases(),
+        model=task,
+        stream=stream or Stream(),
+        training=toys.settings(**(plan | changes)),
+        tracker=JsonlTracker(directory=directory),
+        device=torch.device("cpu"),
+    )
+
+
+def collapse(task):
+    """Make every latent of the finer scale the same from the second checkpoint on."""
+
+    def forget(_, inputs):
+        seen = int(task.autoencoder.quantizers[1].images_seen)
+        return (inputs[0] * 0,) if seen >= 2 * BATCH else None
+
+    task.autoencoder.quantizers[1].register_forward_pre_hook(forget)
+    return task
+
+
+def test_a_collapsed_codebook_stops_training_before_the_checkpoint(tmp_path):
+    with pytest.raises(FridoError) as refused:
+        trainer(tmp_path, collapse(plain())).run()
+    told = str(refused.value)
+    assert "codebook of scale 1 after 32 images" in told and "perplexity 1.00 of 64" in told and "ema_vq" in told
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [f"{2 * BATCH:012d}"]
+
+
+def test_few_images_are_not_judged(tmp_path):
+    """Then more of them are looked at together: here those before the collapse too."""
+    trainer(tmp_path / "shorter", collapse(plain(judged_images=33)), images=32).run()
+    trainer(tmp_path / "longer", collapse(plain(judged_images=33)), images=48).run()
+    with pytest.raises(FridoError, match="over the last 32 images"):
+        trainer(tmp_path, collapse(plain(judged_images=17)), images=64).run()
+
+
+@pytest.mark.parametrize(("stop_at", "least"), [(16, 60.0), (40, 1.5)])
+def test_an_interruption_changes_nothing_about_what_is_refused(tmp_path, stop_at, least):
+    """The counts of the images before it are in its checkpoint."""
+    plan = {"checkpoint_every_images": 32}
+    with pytest.raises(FridoError) as whole:
+        trainer(tmp_path / "whole", collapse(plain(least_perplexity=least)), **plan).run()
+    with pytest.raises(Stopped):
+        stream = Stream(stop_at=stop_at)
+        trainer(tmp_path / "parts", collapse(plain(least_perplexity=least)), stream=stream, **plan).run()
+    with pytest.raises(FridoError) as parts:
+        trainer(tmp_path / "parts", collapse(plain(least_perplexity=least)), **plan).run()
+    assert "over the last 32 images" in str(whole.value)
+    assert str(parts.value) == str(whole.value)
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_checkpoint(tmp_path):
+    task = plain()
+    with pytest.raises(FridoError, match="loss=nan"):
+        trainer(tmp_path, task, stream=Stream(spoil_at=40)).run()
+    assert checkpoint.latest(tmp_path).name == f"{32:012d}"
+    found = checkpoint.read(checkpoint.latest(tmp_path))
+    assert all(tensor.isfinite().all() for tensor in found.weights.values())
+
+
+def test_weights_to_start_from(tmp_path):
+    source, file = autoencoder(), tmp_path / "weights.safetensors"
+    with torch.no_grad():
+        for tensor in source.parameters():
+            tensor.add_(1)
+    source.scale_factors.fill_(2)
+    save_file(source.state_dict(), file)
+    started = plain(weights=str(file)).autoencoder
+    torch.testing.assert_close(started.state_dict(), source.state_dict(), atol=0, rtol=0)
+    assert started.calibrated
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.write_text("no weights"), "weights.safetensors: "),
+        (lambda path: save_file(autoencoder(channels=3).state_dict(), path), "instead of"),
+        (lambda path: save_file({"conv": torch.zeros(1)}, path), "more such tensors"),
+        (lambda path: save_file(autoencoder().state_dict() | {"more": torch.zeros(1)}, path), "more, which it should"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(tmp_path, write, said):
+    write(tmp_path / "weights.safetensors")
+    with pytest.raises(FridoError, match=said) as refused:
+        plain(weights=str(tmp_path / "weights.safetensors"))
+    assert "first_stage.weights" in str(refused.value)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from frido.contracts.errors import FridoError
 
-STAGES = ("data", "autoencoder", "latents", "denoiser", "sample", "evaluate", "report")
-"""In their order."""
+STAGES = ("data", "autoencoder", "latents", "codes", "denoiser", "sample", "evaluate", "report")
+"""In their order. `codes` is for other programs: nothing here reads it."""
 
 
 class Node:
@@ -46,6 +46,7 @@ class Size:
     num_codes: int
     autoencoder_images: int
     autoencoder_batch: int
+    adversarial_images: int
     width: int
     multipliers: list[int]
     gate_width: int
@@ -101,7 +102,7 @@ class Settings:
     size: Size
     hardware: Hardware
     run: Run
-    stages: list[Literal["data", "autoencoder", "latents", "denoiser", "sample", "evaluate", "report"]]
+    stages: list[Literal["data", "autoencoder", "latents", "codes", "denoiser", "sample", "evaluate", "report"]]
     seed: int
     debug: dict[str, Any] | None = None
 
@@ -109,7 +110,7 @@ class Settings:
 def check_ranges(config: Mapping[str, Any]) -> None:
     """Refuse values of the right type that make no sense."""
     for name, value in config["size"].items():
-        least = 0 if name == "warmup_images" else 1
+        least = 0 if name in ("warmup_images", "adversarial_images", "autoencoder_images") else 1
         if name.endswith("learning_rate"):
             _require(f"size.{name}", value, value > 0, "more than 0", 0.001)
         elif isinstance(value, list):

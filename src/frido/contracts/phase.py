@@ -26,3 +26,10 @@ class Phase(nn.Module, ABC):
     @abstractmethod
     def trained(self) -> Iterable[nn.Parameter]:
         """Return the parameters that this phase's optimizer changes."""
+
+    def check(self, images_seen: int) -> None:
+        """Raise `FridoError` where what was trained since the last call is not worth keeping.
+
+        Called on every rank before each checkpoint that falls due; what it remembers lies in the model's state, so
+        that an interruption changes nothing.
+        """

@@ -9,7 +9,6 @@ from torch import Tensor
 from frido.contracts.batch import Batch
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene, Vocabulary
-from frido.data.evaluation import EvaluationSplit, evaluation_split
 from frido.data.loader import Loader
 from frido.data.reading import Reading
 from frido.data.shards import SPEC, Shards, read_spec
@@ -54,7 +53,3 @@ class PackedData:
     def collate(self, scenes: Sequence[Scene], vocabulary: Vocabulary, positions: Int[Tensor, "batch"]) -> Batch:
         """Return scenes from anywhere as a batch like the loader's."""
         return self.reading.collate(scenes, vocabulary, positions)
-
-    def evaluation(self, root: Path) -> EvaluationSplit:
-        """Return the split to evaluate on and, where it is not held out, a note that says so."""
-        return evaluation_split(root)

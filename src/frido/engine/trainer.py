@@ -91,7 +91,8 @@ class Trainer:
 
         Raises:
             Stopped: A signal asked for it (see `frido.engine.signals`); the state is saved.
-            FridoError: A loss or gradient is not finite; the last checkpoint is kept.
+            FridoError: A loss or gradient is not finite, or a phase refuses what it became; the last checkpoint is
+                kept.
         """
         training, budget, step = self.training, self.training.images, self.training.batch
         with Signals() as signals:
@@ -114,8 +115,13 @@ class Trainer:
                     with self.averaged() as averaged:
                         self.during(self.images_seen, averaged)
 
+                keep = due(self.images_seen, every=training.checkpoint_every_images, step=step, last=budget)
+                if keep:  # not when merely asked to stop: what is checked must not depend on it
+                    for phase in self.phases:
+                        phase.check(self.images_seen)
+
                 stop = distributed.largest(signals.code, self.device)
-                if stop or due(self.images_seen, every=training.checkpoint_every_images, step=step, last=budget):
+                if stop or keep:
                     self.save()
                 if stop:
                     log.warning("asked to stop after %d images: saved, the same command continues", self.images_seen)

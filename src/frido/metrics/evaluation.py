@@ -7,6 +7,7 @@ from torch import Tensor
 
 from frido.contracts.metric import Metric
 from frido.contracts.scene import Scene
+from frido.metrics.features.bank import FeatureBank
 from frido.metrics.judge import Judge
 
 
@@ -46,6 +47,11 @@ class Evaluation:
             cards |= {name: {**card, "value": value} for name, value in found.items()}
             cards |= {name: {**card, "refused": why} for name, why in refused.items()}
         return Result(numbers, cards)
+
+    def of_features(self) -> "Evaluation":
+        """Return the same without what needs scenes: statistics over features alone."""
+        kept = {name: make for name, make in self.make.items() if isinstance(make(), FeatureBank)}
+        return Evaluation(metrics=kept)
 
     def judge(self) -> Judge | None:
         """Return a new judge, which can report on single pictures; `None` where there is none among the metrics."""

@@ -17,6 +17,14 @@ ABSENT = {
     "checkpoints": "trained weights",
 }
 
+WRITTEN_BY = {
+    "metrics.jsonl": "denoiser",
+    "checkpoints": "denoiser",
+    "samples": "sample",
+    "evaluation.json": "evaluate",
+}
+"""Stages that leave these; of a run that was not asked for the stage they are not missed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -40,8 +48,15 @@ def notes(runs: Sequence[Run], names: Sequence[str], rows: Sequence[Row]) -> tup
     return tuple(sorted(found, key=lambda note: note.level != "warning"))
 
 
+def is_first_stage_alone(run: Run) -> bool:
+    """Return whether a run has no second stage, and none was asked for."""
+    return run.images_seen == 0 and not run.asked_for("denoiser")
+
+
 def status(run: Run) -> tuple[str, str]:
     """Return `(kind, words)`: how far a run has come, by its files alone. Kinds: done, partial, none."""
+    if is_first_stage_alone(run):
+        return ("done", "first stage finished") if run.first_stage else ("none", "no first stage yet")
     if run.budget and run.images_seen < run.budget:
         return "partial", f"trained on {count(run.images_seen)} of {count(run.budget)} images"
     if run.images_seen == 0:
@@ -66,6 +81,8 @@ def _protocols(run: Run) -> list[tuple[str, str]]:
             if card.get(key) and card[key] not in of_samples:
                 spoken.setdefault(f"{'no number, ' if key == 'refused' else ''}{card[key]}", []).append(name)
     told += [("warning", f"{_listing(names)}: {text}") for text, names in spoken.items()]
+    of_first = run.first_stage.evaluation.values() if run.first_stage else ()
+    told += [("warning", f"First stage: {card['note']}") for card in of_first if card.get("note")]
     git = run.provenance.get("git")
     if isinstance(git, dict) and git.get("dirty"):
         told.append(("note", "The code had changes that were not committed; the diff is under provenance."))
@@ -98,4 +115,5 @@ def _absent(run: Run) -> list[tuple[str, str]]:
             f"{part} is not in the run directory: {ABSENT.get(part, 'the output of a linked stage')} cannot be shown.",
         )
         for part in run.absent
+        if part not in WRITTEN_BY or run.asked_for(WRITTEN_BY[part])
     ]

@@ -14,8 +14,9 @@ from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 from frido.report.compare import differences
 from frido.report.curves import duration_seconds, panels, throughput
+from frido.report.first_stage import first_stages
 from frido.report.gallery import galleries
-from frido.report.notes import notes, status
+from frido.report.notes import is_first_stage_alone, notes, status
 from frido.report.numbers import count, duration, short
 from frido.report.picture import embed
 from frido.report.run import Run, read
@@ -73,6 +74,7 @@ def render(runs: Sequence[Run], *, scenes: int) -> str:
         heads=[_head(run) for run in runs],
         notes=notes(runs, names, table),
         metrics=table,
+        first=first_stages(runs, names),
         differences=differences(runs) if len(runs) > 1 else (),
         galleries=galleries(runs, limit=scenes),
         panels=panels(runs, names),
@@ -92,6 +94,8 @@ def _names(runs: Sequence[Run]) -> list[str]:
 def _head(run: Run) -> dict[str, Any]:
     kind, words = status(run)
     facts = [("Images seen", count(run.images_seen))]
+    if run.first_stage and is_first_stage_alone(run):
+        facts = [("Images seen by the first stage", count(run.first_stage.images_seen))]
     parameters = run.provenance.get("parameters")
     if isinstance(parameters, dict):
         facts += [(f"Parameters, {name}", short(value)) for name, value in parameters.items() if isinstance(value, int)]

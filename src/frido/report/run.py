@@ -67,6 +67,11 @@ class Run:
         counts = (place.get("images") for place in places if isinstance(place, dict))
         return next((images for images in counts if isinstance(images, int)), None)
 
+    def asked_for(self, stage: str) -> bool:
+        """Return whether the run is to do a stage, as far as its config says."""
+        stages = self.config.get("stages")
+        return not isinstance(stages, list) or stage in stages
+
     @property
     def images_seen(self) -> int:
         logged = (points[-1][0] for points in self.metrics.values())
@@ -142,7 +147,7 @@ def _recipe(directory: Path) -> str:
 
 def _has_files(directory: Path) -> bool:
     return directory.is_dir() and any(
-        (directory / name).exists() for name in ("metrics.jsonl", "pictures", "config.yaml")
+        (directory / name).exists() for name in ("metrics.jsonl", "evaluation.json", "pictures", "config.yaml")
     )
 
 

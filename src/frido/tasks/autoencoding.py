@@ -1,15 +1,21 @@
 """The first stage: images to latents and back."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from frido.autoencoders import ranks
 from frido.autoencoders.base import Autoencoder
 from frido.autoencoders.losses.base import AutoencoderLoss, Opponent
 from frido.contracts.batch import Batch
+from frido.contracts.errors import FridoError
 from frido.contracts.phase import Phase
+from frido.tasks.codebook_use import CodebookUse, perplexity, usage
+from frido.tasks.image_quality import psnr
 
 Handover = dict[int, Tensor]
 """Reconstructions that one phase made and the next will use, by the first position of their batch."""
@@ -21,46 +27,83 @@ class Autoencoding(nn.Module):
     Args:
         autoencoder: What is trained, and the only thing that later stages see.
         loss: With an opponent, there is a second phase that trains it.
+        weights: A `.safetensors` file of the same autoencoder to start from; null starts from `autoencoder.seed`.
+        least_perplexity: Of every codebook, in effective codes; training stops at the first checkpoint below it.
+            1 never stops.
+        judged_images: Over as many images at least: few of them, or a codebook that has just begun, say nothing.
+        calibration_images: Training images that the scale factors are measured on, where `weights` bring none.
+
+    Raises:
+        FridoError: `weights` is no such file, or of another autoencoder.
     """
 
-    def __init__(self, *, autoencoder: Autoencoder, loss: AutoencoderLoss) -> None:
+    def __init__(
+        self,
+        *,
+        autoencoder: Autoencoder,
+        loss: AutoencoderLoss,
+        weights: str | None,
+        least_perplexity: float,
+        judged_images: int,
+        calibration_images: int,
+    ) -> None:
         super().__init__()
-        self.autoencoder, self.loss = autoencoder, loss
+        if weights is not None:
+            _start_from(autoencoder, Path(weights))
+        self.autoencoder, self.loss, self.weights = autoencoder, loss, weights
+        self.least_perplexity, self.judged_images = least_perplexity, judged_images
+        self.calibration_images = calibration_images
+        self.use = CodebookUse(autoencoder)
 
     def phases(self) -> list[Phase]:
         """Return what to train: the autoencoder, then (if the loss has one) its opponent."""
         handover: Handover = {}
-        phases: list[Phase] = [AutoencoderPhase(self.autoencoder, self.loss, handover)]
+        phases: list[Phase] = [AutoencoderPhase(self, handover)]
         if self.loss.opponent is not None:
             phases.append(DiscriminatorPhase(self.autoencoder, self.loss.opponent, handover))
         return phases
 
 
 class AutoencoderPhase(Phase):
-    """Trains encoder, codebooks and decoder. Logs what tells a healthy codebook from a collapsed one."""
+    """Trains encoder, codebooks and decoder. Logs what tells a healthy codebook from a collapsed one, and stops there.
+
+    Perplexity and usage are those of the global (micro-)batch, averaged over the codebooks of a scale.
+    """
 
     name = "autoencoder"
 
-    def __init__(self, autoencoder: Autoencoder, loss: AutoencoderLoss, handover: Handover) -> None:
+    def __init__(self, task: Autoencoding, handover: Handover) -> None:
         super().__init__()
-        self.autoencoder, self.handover = autoencoder, handover
-        self.others = (loss,)
+        self.autoencoder, self.handover = task.autoencoder, handover
+        self.others = (task.loss, task.use)
+        self.least_perplexity, self.judged_images = task.least_perplexity, task.judged_images
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         assert batch.images is not None, "the first stage trains on images"
-        (loss,) = self.others
+        loss, use = self.others
         made = self.autoencoder(batch.images)
         losses = loss(made, batch.images, positions=batch.positions, last_layer=self.autoencoder.last_layer)
         if loss.opponent is not None and loss.opponent.playing(batch.positions):
             self.handover[int(batch.positions[0])] = made.images.detach()
         with torch.no_grad():
             losses["psnr"] = psnr(made.images, batch.images).mean()
-            for scale, (codes, size) in enumerate(zip(made.codes, self.autoencoder.num_codes, strict=True)):
-                losses[f"perplexity_{scale}"], losses[f"usage_{scale}"] = codebook_use(codes, num_codes=size)
+            counts = {scale: ranks.total(own) for scale, own in use.count(made.codes).items()}
+            for scale, counted in counts.items():
+                losses[f"perplexity_{scale}"] = perplexity(counted).mean()
+                losses[f"usage_{scale}"] = usage(counted).mean()
+            if self.training:
+                use.add(counts, images=len(batch.images) * ranks.world_size())
         return losses
 
     def trained(self) -> Iterable[nn.Parameter]:
         return self.autoencoder.parameters()
+
+    def check(self, images_seen: int) -> None:
+        """Refuse a collapsed codebook, then count anew."""
+        _, use = self.others
+        if int(use.images) >= self.judged_images:
+            use.check(least=self.least_perplexity, images_seen=images_seen)
+            use.reset()
 
 
 class DiscriminatorPhase(Phase):
@@ -87,18 +130,33 @@ class DiscriminatorPhase(Phase):
         return self.opponent.parameters()
 
 
-def psnr(
-    made: Float[Tensor, "batch 3 height width"], images: Float[Tensor, "batch 3 height width"]
-) -> Float[Tensor, "batch"]:
-    """Return the peak signal-to-noise ratio of each image in dB; both in [-1, 1], `made` clipped to it."""
-    error = ((made.clamp(-1, 1) - images) / 2).square().mean(dim=(1, 2, 3))
-    return -10 * error.clamp_min(1e-10).log10()
-
-
-def codebook_use(
-    codes: Int[Tensor, "batch height width"], *, num_codes: int
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Return the perplexity of the codes in a batch (1 for one code, `num_codes` for equal use), and the used share."""
-    share = torch.bincount(codes.flatten(), minlength=num_codes).double() / codes.numel()
-    entropy = -(share * share.clamp_min(1e-12).log()).sum()
-    return entropy.exp(), (share > 0).double().mean()
+def _start_from(autoencoder: Autoencoder, path: Path) -> None:
+    """Put the weights in file `path` into `autoencoder`: all names and shapes must agree."""
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise FridoError(
+            "first_stage.weights",
+            got=f"{path}: {'no such file' if isinstance(error, FileNotFoundError) else error}",
+            wanted="the autoencoder.safetensors of a finished first stage, or what frido.convert wrote",
+            do="first_stage.weights=null trains from nothing",
+        ) from None
+    own = autoencoder.state_dict()
+    problems = [
+        *(f"{name}, which it lacks" for name in own.keys() - weights.keys()),
+        *(f"{name}, which it should not have" for name in weights.keys() - own.keys()),
+        *(
+            f"{name} of shape {tuple(weights[name].shape)} instead of {tuple(own[name].shape)}"
+            for name in own.keys() & weights.keys()
+            if weights[name].shape != own[name].shape
+        ),
+    ]
+    if problems:
+        more = f", and {len(problems) - 1} more such tensors" if len(problems) > 1 else ""
+        raise FridoError(
+            "first_stage.weights",
+            got=f"{path} with {min(problems)}{more}",
+            wanted="weights with the names and shapes of the configured autoencoder",
+            do="give the settings of autoencoder that these weights were trained with, or other weights",
+        )
+    autoencoder.load_state_dict(weights)

@@ -1,11 +1,12 @@
 """The named stages of a run, in their order; each is a function of a `Session` and does nothing when done."""
 
-from frido.cli.stages import autoencoder, data, denoiser, evaluate, latents, report, sample
+from frido.cli.stages import autoencoder, codes, data, denoiser, evaluate, latents, report, sample
 
 STAGES = {
     "data": data.run,
     "autoencoder": autoencoder.run,
     "latents": latents.run,
+    "codes": codes.run,
     "denoiser": denoiser.run,
     "sample": sample.run,
     "evaluate": evaluate.run,

@@ -1,47 +1,72 @@
 """Stage `autoencoder`: train the first stage, calibrate its scale factors, store it once for all who share it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
+from frido.cli import health
 from frido.cli.build import build
 from frido.cli.session import Session
 from frido.contracts import atomic
+from frido.contracts.errors import FridoError
 from frido.engine.trainer import Trainer
-from frido.tasks.autoencoding import psnr
+from frido.report import run as record
+from frido.report.curves import duration_seconds
+from frido.tracking.several import SeveralTrackers
 
-CALIBRATION_IMAGES, HELD_OUT_IMAGES, SHOWN = 1024, 256, 8
+WATCHED_IMAGES, FINAL_IMAGES, SHOWN = 256, 1024, 8
+PIXELS = 2**20
+"""Of one batch while looking: bounds memory."""
 
 
 def run(session: Session) -> None:
     directory = session.shared("autoencoder")
     with session.written_once(directory) as todo:
         if todo:
-            train(session, directory)
+            fill(session, directory)
     session.link("autoencoder", directory)
 
 
-def train(session: Session, directory: Path) -> None:
+def fill(session: Session, directory: Path) -> None:
+    """Write `autoencoder.safetensors` and, about it, `evaluation.json`, curves and pictures."""
     config = session.config
-    training = build(config["training"]["autoencoder"])
     torch.manual_seed(config["autoencoder"]["seed"])
     task = build(config["first_stage"], autoencoder=build(config["autoencoder"])).to(session.device)
+    evaluation = build(config["metrics"]).of_features()
+    if _to_train(task, config["training"]["autoencoder"]["images"]):
+        autoencoder = train(session, directory, task, evaluation)
+    else:
+        autoencoder = task.autoencoder.eval().requires_grad_(False)
+        _draw(session, directory, autoencoder, SeveralTrackers(trackers=[]), images_seen=0)
+    if not autoencoder.calibrated:
+        images = _images(session, "train", count=task.calibration_images)
+        autoencoder.calibrate(batch.to(session.device) for batch in images)
+    cards = final_cards(session, directory, task, autoencoder, evaluation)
+    if session.is_first:
+        atomic.write_json(directory / "evaluation.json", cards)
+        atomic.write_bytes(directory / "autoencoder.safetensors", save(autoencoder.state_dict()))
+
+
+def train(session: Session, directory: Path, task: Any, evaluation: Any) -> Any:
+    """Train to the budget, looking at held-out images on the way; return the averaged autoencoder."""
+    config = session.config
+    training = build(config["training"]["autoencoder"])
     split, _ = session.held_out("val")
-    held_out = list(session.in_order(split, batch=64, count=HELD_OUT_IMAGES))
-    shown = held_out[0].pixels[:SHOWN]
+    held_out = list(_images(session, split, count=WATCHED_IMAGES))
 
     with session.tracker(directory, "autoencoder", budget=training.images) as tracker:
 
         def look(images_seen: int, averaged: Any) -> None:
             """Reconstruct held-out images: the same ones each time."""
-            reconstructed = averaged.autoencoder(shown.to(session.device)).images.cpu()
-            rows = torch.cat([shown, reconstructed])
-            session.picture(tracker, directory, "reconstructions", rows, columns=len(shown), images=images_seen)
-            pixels = [batch.pixels.to(session.device) for batch in held_out]
-            values = torch.cat([psnr(averaged.autoencoder(images).images, images) for images in pixels])
-            tracker.log({"autoencoder/psnr_held_out": float(values.mean())}, images=images_seen)
+            _draw(session, directory, averaged.autoencoder, tracker, images_seen=images_seen)
+            found = health.measure(
+                averaged.autoencoder, held_out, perceptual=task.loss.perceptual, evaluation=evaluation
+            )
+            tracker.log({f"held_out/{name}": value for name, value in found.numbers.items()}, images=images_seen)
 
         trainer = Trainer(
             directory=directory,
@@ -57,7 +82,51 @@ def train(session: Session, directory: Path) -> None:
         trainer.run()
         with trainer.averaged() as averaged:
             autoencoder: Any = averaged.autoencoder
-            rows = session.in_order("train", batch=64, count=CALIBRATION_IMAGES)
-            autoencoder.calibrate(batch.pixels.to(session.device) for batch in rows)
-            if session.is_first:
-                atomic.write_bytes(directory / "autoencoder.safetensors", save(autoencoder.state_dict()))
+        return autoencoder
+
+
+def final_cards(
+    session: Session, directory: Path, task: Any, autoencoder: Any, evaluation: Any
+) -> dict[str, dict[str, Any]]:
+    """Return a card for every number of the finished first stage, so that first stages compare by their files."""
+    split, note = session.held_out("val")
+    images = _images(session, split, count=FINAL_IMAGES)
+    found = health.measure(autoencoder, images, perceptual=task.loss.perceptual, evaluation=evaluation)
+    common = {"images": min(FINAL_IMAGES, len(session.shards(split))), "split": split, "note": note}
+    measured = {name: {"value": value} for name, value in found.numbers.items()} | found.cards
+    cards = {f"held_out/{name}": card | common for name, card in measured.items()}
+    if task.loss.perceptual is not None:
+        cards["held_out/lpips"]["network"] = session.config["first_stage"]["loss"]["perceptual"]
+    cards["parameters"] = {"value": sum(parameter.numel() for parameter in autoencoder.parameters())}
+    if session.is_first and (directory / "timing.jsonl").exists():
+        trained = record.read(directory, follow=False)
+        speed = trained.images_seen / duration_seconds(trained)
+        cards["images_per_second"] = {"value": speed, "hardware": session.config["hardware"]}
+    return cards
+
+
+def _to_train(task: Any, budget: int) -> bool:
+    """Return whether there is anything to train, and a budget for it."""
+    parameters = any(True for _ in task.autoencoder.parameters())
+    if parameters and budget == 0 and task.weights is None:
+        raise FridoError(
+            "size.autoencoder_images",
+            got="0, without first_stage.weights",
+            wanted="images to train the first stage on, or weights of a trained one",
+            do="size.autoencoder_images=9216, or first_stage.weights=FILE",
+        )
+    return parameters and budget > 0
+
+
+def _draw(session: Session, directory: Path, autoencoder: Any, tracker: Any, *, images_seen: int) -> None:
+    split, _ = session.held_out("val")
+    (shown,) = (batch.pixels for batch in session.in_order(split, batch=SHOWN, count=SHOWN))
+    grid = health.rows(autoencoder, shown)
+    session.picture(tracker, directory, "reconstructions", grid, columns=len(shown), images=images_seen)
+
+
+def _images(session: Session, split: str, *, count: int) -> Iterator[Tensor]:
+    """Yield this rank's share of the first `count` images of a split, on the CPU."""
+    batch = max(1, min(64, PIXELS // session.config["size"]["resolution"] ** 2))
+    for rows in session.in_order(split, batch=batch, count=count, share=True):
+        yield rows.pixels
