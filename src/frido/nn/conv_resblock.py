@@ -1,9 +1,9 @@
 """The residual block of the VQGAN family (Esser et al., 2021)."""
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frido.nn.activated import activated
 from frido.nn.norms import group_norm
 
 
@@ -21,6 +21,6 @@ class ConvResBlock(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch in_channels height width"]
     ) -> Float[Tensor, "batch out_channels height width"]:
-        hidden = activated(self.norm_in, self.conv_in, features)
-        hidden = activated(self.norm_out, self.conv_out, hidden)
+        hidden = self.conv_in(F.silu(self.norm_in(features)))
+        hidden = self.conv_out(F.silu(self.norm_out(hidden)))
         return self.shortcut(features) + hidden

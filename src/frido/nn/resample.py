@@ -19,7 +19,11 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double both sides: nearest neighbour, then a 3x3 convolution."""
+    """Double both sides: nearest neighbour, then a 3x3 convolution.
+
+    Both at once, on the small grid: as a transposed convolution with stride 2 whose 4x4 kernel is the 3x3 one summed
+    over the repeated values. Equal up to rounding, with 4 of 9 multiplications.
+    """
 
     def __init__(self, *, channels: int) -> None:
         super().__init__()
@@ -28,7 +32,9 @@ class Upsample(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels twice_height twice_width"]:
-        return self.conv(F.interpolate(features, scale_factor=2.0, mode="nearest"))
+        padded = F.pad(self.conv.weight.flip(-2, -1), (1, 1, 1, 1))
+        kernel = F.avg_pool2d(padded, 2, stride=1, divisor_override=1).transpose(0, 1)
+        return F.conv_transpose2d(features, kernel, self.conv.bias, stride=2, padding=1)
 
 
 def nearest(

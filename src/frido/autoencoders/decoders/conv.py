@@ -1,14 +1,15 @@
 """The decoder of VQGAN (Esser et al., 2021), which Frido also uses to fuse scales."""
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from frido.autoencoders.decoders.base import Decoder
 from frido.autoencoders.levels import widths_for
-from frido.nn.activated import activated
 from frido.nn.conv_attention import ConvAttention
 from frido.nn.conv_level import Level
 from frido.nn.conv_resblock import ConvResBlock
+from frido.nn.layout import fast_layout
 from frido.nn.norms import group_norm
 from frido.nn.resample import Upsample
 
@@ -61,10 +62,10 @@ class ConvDecoder(Decoder):
     def forward(
         self, latents: Float[Tensor, "batch in_channels height width"]
     ) -> Float[Tensor, "batch out_channels to_height to_width"]:
-        features = self.block_out(self.attention(self.block_in(self.conv_in(latents))))
+        features = self.block_out(self.attention(self.block_in(self.conv_in(fast_layout(latents)))))
         for index, level in enumerate(self.levels):
             features = level(features if index == 0 else self.upsamples[index - 1](features))
-        return activated(self.norm, self.conv_out, features)
+        return self.conv_out(F.silu(self.norm(features)))
 
     @property
     def last_layer(self) -> nn.Parameter:

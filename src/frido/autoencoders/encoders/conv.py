@@ -1,14 +1,15 @@
 """The multi-scale encoder of Frido's MS-VQGAN: a VQGAN trunk with a head at each level that is wanted."""
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from frido.autoencoders.encoders.base import Encoder
 from frido.autoencoders.levels import factors_down_to, widths_for
-from frido.nn.activated import activated
 from frido.nn.conv_attention import ConvAttention
 from frido.nn.conv_level import Level
 from frido.nn.conv_resblock import ConvResBlock
+from frido.nn.layout import fast_layout
 from frido.nn.norms import group_norm
 from frido.nn.resample import Downsample
 
@@ -28,7 +29,7 @@ class Head(nn.Module):
         self, features: Float[Tensor, "batch in_channels height width"]
     ) -> Float[Tensor, "batch out_channels height width"]:
         hidden = self.block_out(self.attention(self.block_in(features)))
-        return activated(self.norm, self.conv, hidden)
+        return self.conv(F.silu(self.norm(hidden)))
 
 
 class ConvEncoder(Encoder):
@@ -71,7 +72,7 @@ class ConvEncoder(Encoder):
         )
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> tuple[Float[Tensor, "batch channels _ _"], ...]:
-        features = self.conv_in(images.contiguous())
+        features = self.conv_in(fast_layout(images))
         trunk = []
         for index, level in enumerate(self.levels):
             features = level(features if index == 0 else self.downsamples[index - 1](features))
