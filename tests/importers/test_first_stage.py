@@ -164,7 +164,11 @@ def test_the_first_stage_of_a_diffusion_model_is_found():
 @pytest.mark.parametrize(
     ("tensors", "settings", "expected"),
     [
-        ({}, {}, [1.0, 1.0]),
+        (
+            {"model.diffusion_model.out.2.bias": torch.zeros(3)},
+            {},
+            [1.0, 1.0],
+        ),  # LDM on VQ latents: none is written down
         ({"scale_factor": torch.tensor(0.5)}, {"scale_factor": 0.25}, [0.5, 0.5]),
         ({"scale_factor": torch.tensor([0.5, 2.0])}, {}, [0.5, 2.0]),
         ({}, {"scale_factor": 0.25}, [0.25, 0.25]),
@@ -172,6 +176,10 @@ def test_the_first_stage_of_a_diffusion_model_is_found():
 )
 def test_scale_factors(tensors, settings, expected):
     assert first_stage.scale_factors(tensors, settings, scales=2).tolist() == expected
+
+
+def test_a_first_stage_alone_has_no_scale_factors():
+    assert first_stage.scale_factors({}, {}, scales=2) is None
 
 
 def test_scale_factors_of_another_model():

@@ -117,7 +117,8 @@ def test_scale_factors_are_measured_once(trained, make, tmp_path):
     weights = load_file(stage / "autoencoder.safetensors")
     measured = weights["scale_factors"].clone()
     for name, factors in (("without", torch.ones(2)), ("with", torch.tensor([3.0, 5.0]))):
-        save_file(weights | {"scale_factors": factors}, tmp_path / f"{name}.safetensors")
+        changed = {"scale_factors": factors, "calibrated": torch.tensor(name == "with")}
+        save_file(weights | changed, tmp_path / f"{name}.safetensors")
     _, calibrated = make("size.autoencoder_images=0", f"first_stage.weights={tmp_path / 'without.safetensors'}")
     torch.testing.assert_close(load_file(calibrated / "autoencoder.safetensors")["scale_factors"], measured)
     _, kept = make(f"first_stage.weights={tmp_path / 'with.safetensors'}")
@@ -131,7 +132,7 @@ def test_several_processes_measure_what_one_does(trained, make):
     _, stage = trained
     weights = load_file(stage / "autoencoder.safetensors")
     file = stage.parent / "uncalibrated.safetensors"
-    save_file(weights | {"scale_factors": torch.ones(2)}, file)
+    save_file(weights | {"scale_factors": torch.ones(2), "calibrated": torch.tensor(False)}, file)
     ranks = ["hardware=ddp", "hardware.device=cpu", "hardware.devices=2"]
     given = ["size.autoencoder_images=0", f"first_stage.weights={file}"]
     _, two = make(*given, *ranks, "first_stage.calibration_images=96")

@@ -162,7 +162,7 @@ def test_discriminator_is_idle_before_its_start():
 
 
 def test_discriminator_sees_what_the_autoencoder_just_made():
-    """The reconstruction is handed over, not made again; a phase that runs alone makes its own."""
+    """The reconstruction is handed over, not made again."""
     task = adversarial()
     calls = []
     task.autoencoder.decoder.register_forward_hook(lambda *_: calls.append(1))
@@ -175,10 +175,6 @@ def test_discriminator_sees_what_the_autoencoder_just_made():
         second(part)
     assert len(calls) == 2
     assert not first.handover
-    before = copy.deepcopy(task.autoencoder.state_dict())
-    assert second(parts[0])["loss"].requires_grad
-    assert len(calls) == 3
-    assert all(torch.equal(tensor, before[name]) for name, tensor in task.autoencoder.state_dict().items())
 
 
 def test_nothing_is_kept_for_an_idle_discriminator():
@@ -345,6 +341,7 @@ def test_weights_to_start_from(tmp_path):
         for tensor in source.parameters():
             tensor.add_(1)
     source.scale_factors.fill_(2)
+    source.calibrated.fill_(True)
     save_file(source.state_dict(), file)
     started = plain(weights=str(file)).autoencoder
     torch.testing.assert_close(started.state_dict(), source.state_dict(), atol=0, rtol=0)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from frido.autoencoders.calibration import Spread
@@ -32,9 +32,9 @@ class Reconstruction(NamedTuple):
 class Autoencoder(nn.Module, ABC):
     """Images to a latent pyramid and back. Everything per scale is listed coarsest first.
 
-    `channels[s]` latent channels lie on a grid `factors[s]` times smaller than the image; each codebook of a scale
-    has `num_codes[s]` codes, 0 without codebooks. `scale_factors` (a buffer, ones until `calibrate`) bring the latents
-    of every scale to unit variance.
+    `channels[s]` latent channels lie on a grid `factors[s]` times smaller than the image; a scale has
+    `num_codebooks[s]` codebooks of `num_codes[s]` codes each (0 of 0 without). `scale_factors` bring the latents of
+    every scale to unit variance once they are `calibrated`, here or where the weights come from; both are buffers.
 
     Args:
         factors: Coarsest first, each a multiple of the next.
@@ -43,7 +43,9 @@ class Autoencoder(nn.Module, ABC):
     """
 
     num_codes: tuple[int, ...]
+    num_codebooks: tuple[int, ...]
     scale_factors: Float[Tensor, "scales"]
+    calibrated: Bool[Tensor, ""]
 
     def __init__(self, *, factors: Sequence[int], channels: int, seed: int) -> None:
         super().__init__()
@@ -59,6 +61,7 @@ class Autoencoder(nn.Module, ABC):
         self.factors = tuple(factors)
         self.channels = (channels,) * len(factors)
         self.register_buffer("scale_factors", torch.ones(len(factors)))
+        self.register_buffer("calibrated", torch.tensor(False))
 
     @abstractmethod
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Reconstruction:
@@ -104,11 +107,6 @@ class Autoencoder(nn.Module, ABC):
         factors = self.scale_factors.unbind()
         return tuple(latent * factor for latent, factor in zip(self.latents(images), factors, strict=True))
 
-    @property
-    def calibrated(self) -> bool:
-        """Whether `scale_factors` were measured, here or where the weights come from."""
-        return bool((self.scale_factors != 1).any())
-
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Float[Tensor, "batch 3 height width"]]) -> None:
         """Set `scale_factors` to one over the standard deviation of each scale, over all images of one pass.
@@ -130,6 +128,7 @@ class Autoencoder(nn.Module, ABC):
                 do="give it images, and an autoencoder that is trained",
             )
         self.scale_factors.copy_(1 / deviations)
+        self.calibrated.fill_(True)
 
     def check(self, images: Float[Tensor, "batch 3 height width"]) -> None:
         """Refuse images whose sides are no multiples of the coarsest factor."""

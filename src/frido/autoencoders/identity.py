@@ -23,7 +23,7 @@ class Identity(Autoencoder):
 
     def __init__(self, *, factors: list[int], seed: int) -> None:
         super().__init__(factors=factors, channels=3, seed=seed)
-        self.num_codes = (0,) * len(factors)
+        self.num_codes = self.num_codebooks = (0,) * len(factors)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Reconstruction:
         self.check(images)

@@ -61,7 +61,7 @@ class AutoencoderKL(Autoencoder):
             self.project = nn.Conv2d(2 * feature_channels, 2 * channels, 1)
             self.mix = nn.Conv2d(channels, feature_channels, 1)
             self.decoder = decoder(in_channels=feature_channels, out_channels=3, factor=factors[0])
-        self.num_codes, self.kl_weight = (0,), kl_weight
+        self.num_codes, self.num_codebooks, self.kl_weight = (0,), (0,), kl_weight
 
     def posterior(self, images: Float[Tensor, "batch 3 height width"]) -> DiagonalGaussian:
         """Return the distribution of latents, in float32 at least."""

@@ -95,6 +95,7 @@ class MSVQGAN(Autoencoder):
             self.mix = nn.Conv2d(channels * scales, feature_channels * scales, 1)
             self.decoder = decoder(in_channels=feature_channels * scales, out_channels=3, factor=factors[-1])
         self.num_codes = tuple(quantizer.num_codes for quantizer in self._quantizers())
+        self.num_codebooks = tuple(quantizer.num_codebooks for quantizer in self._quantizers())
 
     # Images to latents and back
 

@@ -106,8 +106,10 @@ def first_stage(asked: Mapping[str, str], overrides: Sequence[str], arguments: S
     print(f"{checkpoint}: {report}")
     for name, count in Counter(name.partition(".")[0] for name in report.dropped).items():
         print(f"dropped on purpose: {count} of {name}.*")
-    factors = state["scale_factors"].tolist()
-    print("scale factors: " + (f"{factors}" if set(factors) != {1.0} else "none; the stage autoencoder measures them"))
+    factors = (
+        f"{state['scale_factors'].tolist()}" if state["calibrated"] else "none; the stage autoencoder measures them"
+    )
+    print(f"scale factors: {factors}")
     print(f"run directory: {directory.path}")
     print(f"next: python -m frido.run run={directory.path} stages=[data,autoencoder]")
     return 0
@@ -147,7 +149,9 @@ def imported(checkpoint: Path, official: Path | None) -> tuple[dict[str, Any], d
         keep=first_stage_names.KEEP,
     )
     state = {name: tensor.float().contiguous() for name, tensor in report.state.items()}
-    state["scale_factors"] = first_stage.scale_factors(tensors, settings, scales=len(stage.factors))
+    factors = first_stage.scale_factors(tensors, settings, scales=len(stage.factors))
+    state["calibrated"] = torch.tensor(factors is not None)
+    state["scale_factors"] = torch.ones(len(stage.factors)) if factors is None else factors
     return node, state, report
 
 

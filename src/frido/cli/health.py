@@ -53,9 +53,9 @@ def measure(
             use.add(use.count(made.codes), images=len(images))
             yield pictures.to_uint8(images), pictures.to_uint8(made.images), []
 
-    rows = pairs()
-    result = evaluation.run(rows)
-    for _ in rows:  # an evaluation without metrics does not look at them
+    compared = pairs()
+    result = evaluation.run(compared)
+    for _ in compared:  # an evaluation without metrics does not look at them
         pass
     count, *totals = ranks.total(sums).tolist()
     numbers = {name: total / count for name, total in zip(names, totals, strict=True)}

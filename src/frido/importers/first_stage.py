@@ -104,15 +104,20 @@ def weights_in(tensors: Weights) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def scale_factors(tensors: Weights, settings: Mapping[str, Any], *, scales: int) -> Tensor:
-    """Return what the diffusion model of a checkpoint multiplies latents with, coarsest first; ones if it says nothing.
+def scale_factors(tensors: Weights, settings: Mapping[str, Any], *, scales: int) -> Tensor | None:
+    """Return what the diffusion model of a checkpoint multiplies latents with, coarsest first; `None` without one.
 
     Args:
         tensors: Of the whole checkpoint; the buffer `scale_factor` was measured in training.
         settings: Official `params`; a `scale_factor` in them was chosen, and is in no buffer.
         scales: Of the first stage.
     """
-    found = tensors.get("scale_factor", torch.tensor(float(settings.get("scale_factor", 1.0)))).float().flatten()
+    if "scale_factor" in tensors:
+        found = tensors["scale_factor"].float().flatten()
+    elif "scale_factor" in settings or any(name.startswith("model.diffusion_model.") for name in tensors):
+        found = torch.tensor([float(settings.get("scale_factor", 1.0))])
+    else:
+        return None
     if len(found) not in (1, scales):
         raise FridoError(
             "scale_factor in the checkpoint",

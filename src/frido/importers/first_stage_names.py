@@ -12,7 +12,7 @@ from torch import Tensor
 from frido.importers.first_stage import FirstStage, Trunk
 from frido.importers.translate import DROP, Changes, Drop
 
-KEEP = ("scale_factors",)
+KEEP = ("scale_factors", "calibrated")
 """Ours alone: official code keeps them in the diffusion model."""
 
 Names = dict[str, str | Drop]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from frido.contracts.errors import FridoError
 
-TRAINERS = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "omegaconf.", "typing.")
+TRAINERS = ("pytorch_lightning.", "lightning.", "lightning_fabric.", "omegaconf.", "typing.", "numpy.")
 """Libraries whose objects lie beside the weights in official checkpoints. They are read as `Inert`."""
 
 

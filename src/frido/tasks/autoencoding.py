@@ -60,7 +60,7 @@ class Autoencoding(nn.Module):
         handover: Handover = {}
         phases: list[Phase] = [AutoencoderPhase(self, handover)]
         if self.loss.opponent is not None:
-            phases.append(DiscriminatorPhase(self.autoencoder, self.loss.opponent, handover))
+            phases.append(DiscriminatorPhase(self.loss.opponent, handover))
         return phases
 
 
@@ -107,24 +107,18 @@ class AutoencoderPhase(Phase):
 
 
 class DiscriminatorPhase(Phase):
-    """Trains the opponent on the reconstructions that the step of the autoencoder just made."""
+    """Trains the opponent on what the step of the autoencoder just made for it; idle where that was nothing."""
 
     name = "discriminator"
 
-    def __init__(self, autoencoder: Autoencoder, opponent: Opponent, handover: Handover) -> None:
+    def __init__(self, opponent: Opponent, handover: Handover) -> None:
         super().__init__()
         self.opponent, self.handover = opponent, handover
-        self.others = (autoencoder,)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         assert batch.images is not None, "the first stage trains on images"
-        if not self.opponent.playing(batch.positions):
-            return self.opponent.idle()
         made = self.handover.pop(int(batch.positions[0]), None)
-        if made is None:  # this phase runs alone
-            with torch.no_grad():
-                made = self.others[0].decode(self.others[0].encode(batch.images))
-        return self.opponent(made, batch.images)
+        return self.opponent.idle() if made is None else self.opponent(made, batch.images)
 
     def trained(self) -> Iterable[nn.Parameter]:
         return self.opponent.parameters()

@@ -22,15 +22,11 @@ class CodebookUse(nn.Module):
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         super().__init__()
-        nothing = tuple(torch.zeros(1, channels, 1, 1) for channels in autoencoder.channels)
-        codebooks = [codes.shape[1] for codes in autoencoder.pyramid_to_codes(nothing)]
-        self.sizes = {
-            scale: size
-            for scale, (size, number) in enumerate(zip(autoencoder.num_codes, codebooks, strict=True))
-            if number
-        }
-        for scale, size in self.sizes.items():
-            self.register_buffer(f"scale_{scale}", torch.zeros(codebooks[scale], size, dtype=torch.int64))
+        shapes = zip(autoencoder.num_codebooks, autoencoder.num_codes, strict=True)
+        self.sizes = {scale: size for scale, size in enumerate(autoencoder.num_codes) if size}
+        for scale, shape in enumerate(shapes):
+            if scale in self.sizes:
+                self.register_buffer(f"scale_{scale}", torch.zeros(shape, dtype=torch.int64))
         self.register_buffer("images", torch.zeros((), dtype=torch.int64))
 
     @property
