@@ -66,7 +66,7 @@ def test_stages_are_shared_exactly_by_what_they_depend_on(config, path, shared):
 
 
 def test_content_of_the_dataset_counts(config):
-    assert stage_hash(config, "autoencoder", dataset="a") != stage_hash(config, "autoencoder", dataset="b")
+    assert stage_hash(config, "autoencoder", content="a") != stage_hash(config, "autoencoder", content="b")
     assert len({stage_directory(config, stage) for stage in ("data", "autoencoder", "latents")}) == 3
 
 

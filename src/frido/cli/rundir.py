@@ -38,13 +38,13 @@ def run_hash(config: Mapping[str, Any]) -> str:
     return content_hash({key: value for key, value in config.items() if key not in UNHASHED and value is not None})
 
 
-def stage_hash(config: Mapping[str, Any], stage: str, *, dataset: str = "") -> str:
+def stage_hash(config: Mapping[str, Any], stage: str, *, content: str = "") -> str:
     """Return the name of a shared stage's output, by all that it depends on; `seed` is not among it.
 
     Args:
         config: Resolved.
         stage: `"data"`, `"autoencoder"` or `"latents"`.
-        dataset: Hash of the packed dataset's content, which a configuration only points at.
+        content: Hash of what a configuration only points at: the packed dataset, weights to start from.
     """
     parts: dict[str, list[Any]] = {"data": [config["data"]]}
     parts["autoencoder"] = [
@@ -53,14 +53,14 @@ def stage_hash(config: Mapping[str, Any], stage: str, *, dataset: str = "") -> s
         config["autoencoder"],
         config["first_stage"],
         config["training"]["autoencoder"],
-        dataset,
+        content,
     ]
     parts["latents"] = [*parts["autoencoder"], "latents"]
     return content_hash(*parts[stage])
 
 
-def stage_directory(config: Mapping[str, Any], stage: str, *, dataset: str = "") -> Path:
-    return Path(config["run"]["root"]) / "stages" / stage / stage_hash(config, stage, dataset=dataset)
+def stage_directory(config: Mapping[str, Any], stage: str, *, content: str = "") -> Path:
+    return Path(config["run"]["root"]) / "stages" / stage / stage_hash(config, stage, content=content)
 
 
 class RunDirectory:

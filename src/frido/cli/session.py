@@ -58,8 +58,17 @@ class Session:
 
     def shared(self, stage: str) -> Path:
         """Return the folder of a stage's output, named by the hash of all that it depends on."""
-        dataset = "" if stage == "data" else self.data_hash
-        return rundir.stage_directory(self.config, stage, dataset=dataset).resolve()
+        content = "" if stage == "data" else self.data_hash + self._hash_of_weights
+        return rundir.stage_directory(self.config, stage, content=content).resolve()
+
+    @cached_property
+    def _hash_of_weights(self) -> str:
+        """The hash of the file that the first stage starts from, if there is one."""
+        weights = self.config["first_stage"].get("weights")
+        if weights is None or not Path(weights).is_file():  # a missing one is refused where it is read
+            return ""
+        with Path(weights).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def link(self, stage: str, path: Path) -> None:
         """Write into the run directory where a stage's output lies."""
@@ -169,7 +178,7 @@ class Session:
     @cached_property
     def frozen(self) -> Any:
         """The trained first stage."""
-        autoencoder = build(self.config["autoencoder"])
+        autoencoder = build(untrained(self.config["autoencoder"]))
         autoencoder.load_state_dict(load_file(self.path("autoencoder") / "autoencoder.safetensors"))
         return autoencoder.to(self.device).eval().requires_grad_(False)
 
@@ -232,6 +241,13 @@ class Session:
             "images_seen": self.config["training"]["denoiser"]["images"],
             "note": note,
         }
+
+
+def untrained(node: Any) -> Any:
+    """Return a node without the files that its training started from (`weights`): what is loaded next replaces them."""
+    if not isinstance(node, dict):
+        return node
+    return {key: None if key == "weights" else untrained(value) for key, value in node.items()}
 
 
 def progress(batches: Iterable[Batch], label: str) -> Iterable[Batch]:

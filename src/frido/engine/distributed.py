@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor
 from frido.contracts.errors import FridoError
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(hours=12)
+"""How long ranks wait for each other: the first one alone packs, encodes and writes for all."""
 
 
 @contextmanager
@@ -26,7 +30,9 @@ def process_group(device: str) -> Iterator[torch.device]:
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield place
         return
-    dist.init_process_group("gloo" if device == "cpu" else "nccl", device_id=None if device == "cpu" else place)
+    dist.init_process_group(
+        "gloo" if device == "cpu" else "nccl", device_id=None if device == "cpu" else place, timeout=PATIENCE
+    )
     try:
         yield place
     finally:
