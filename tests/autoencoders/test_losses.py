@@ -90,7 +90,7 @@ def test_reconstruction_by_hand():
 
 
 def test_pixel_term_is_logged_under_its_name():
-    parts = reconstruction(pixel=L2())(made(constant(0.5, 0.5)), constant(0.0, 0.0), positions=EARLY, last_layer=None)
+    parts = reconstruction(pixel=L2())(made(constant(0.5, 0.5)), constant(0.0, 0.0), positions=EARLY, last_layer=torch.nn.Parameter(torch.ones(1)))
     assert set(parts) == {"loss", "reconstruction", "l2", "latent_loss"}
     assert parts["reconstruction"].item() == pytest.approx(0.25)
 
@@ -187,7 +187,7 @@ def test_what_is_lost_balances_the_adversarial_term_as_a_whole():
 @torch.no_grad()
 def test_adversarial_loss_without_gradients():
     """Held-out losses are taken without a graph; there is no balance to find then."""
-    parts = adversarial()(made(constant(0.5, 0.5)), constant(0.0, 0.0), positions=LATE, last_layer=None)
+    parts = adversarial()(made(constant(0.5, 0.5)), constant(0.0, 0.0), positions=LATE, last_layer=torch.nn.Parameter(torch.ones(1)))
     assert parts["adaptive_weight"].item() == 0
     assert parts["loss"].item() == pytest.approx(1.0)
 
@@ -292,6 +292,7 @@ PUBLISHED = {  # images before the start, weight, layers, weight of the latent l
     "frido_f8f4": (0, 0.75, 3, 1.0),
     "ldm_vq": (0, 0.75, 3, 1.0),
     "ldm_vq_f8": (1, 0.6, 2, 1.0),
+    "ldm_vq_f8_n256": (250001 * 14, 0.75, 3, 1.0),
     "ldm_vq_f16": (250001 * 14, 0.75, 2, 1.0),
     "ldm_kl": (50001 * 24, 0.5, 3, 1.0),
 }

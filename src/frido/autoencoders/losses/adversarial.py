@@ -55,7 +55,7 @@ class AdversarialLoss(AutoencoderLoss):
         images: Float[Tensor, "batch 3 height width"],
         *,
         positions: Int[Tensor, "batch"],
-        last_layer: nn.Parameter | None,
+        last_layer: nn.Parameter,
     ) -> dict[str, Tensor]:
         parts = distances(made, images, pixel=self.pixel, perceptual=self.perceptual, auxiliary=self.auxiliary)
         loss = parts["reconstruction"] + self.latent_weight * made.latent_loss
@@ -63,7 +63,6 @@ class AdversarialLoss(AutoencoderLoss):
         if self.opponent.playing(positions):
             adversarial = self.opponent.fooled(made.images)
             if torch.is_grad_enabled():
-                assert last_layer is not None, "there is nothing to train"
                 ratio = adaptive_weight(parts["reconstruction"], adversarial, last_layer, largest=self.largest_weight)
                 balance = self.weight * ratio
             loss = loss + balance * adversarial

@@ -70,7 +70,7 @@ class AutoencoderLoss(nn.Module, ABC):
         images: Float[Tensor, "batch 3 height width"],
         *,
         positions: Int[Tensor, "batch"],
-        last_layer: nn.Parameter | None,
+        last_layer: nn.Parameter,
     ) -> dict[str, Tensor]:
         """Return scalars: `"loss"` to differentiate, and its parts to look at.
 
@@ -78,5 +78,5 @@ class AutoencoderLoss(nn.Module, ABC):
             made: The autoencoder's answer to `images`.
             images: In [-1, 1].
             positions: Of the images in the stream, for what starts late.
-            last_layer: The decoder's last weight; `None` where nothing is trained.
+            last_layer: The decoder's last weight.
         """

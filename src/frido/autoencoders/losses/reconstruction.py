@@ -36,7 +36,7 @@ class ReconstructionLoss(AutoencoderLoss):
         images: Float[Tensor, "batch 3 height width"],
         *,
         positions: Int[Tensor, "batch"],
-        last_layer: nn.Parameter | None,
+        last_layer: nn.Parameter,
     ) -> dict[str, Tensor]:
         parts = distances(made, images, pixel=self.pixel, perceptual=self.perceptual, auxiliary=self.auxiliary)
         loss = parts["reconstruction"] + self.latent_weight * made.latent_loss
