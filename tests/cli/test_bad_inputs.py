@@ -18,6 +18,8 @@ BAD = {
     "group within a group": (["denoiser/gat=spade"], "denoiser/gate=spade"),
     "option": (["denoiser=pyunett"], "denoiser=pyunet"),
     "option of a subgroup": (["denoiser/gate=spaed"], "denoiser/gate=spade"),
+    "part of another option": (["autoencoder/loss/objective=vanilla"], "autoencoder/loss=adversarial"),
+    "list for a mapping": (["autoencoder.quantizer=[{a: 1}]"], "autoencoder.quantizer=null"),
     "recipe": (["experiment=vg_sg2img"], "experiment=vg_sg2im"),
     "recipe behind a plus": (["+experiment=vg_sg2im"], "experiment=vg_sg2im"),
     "text for a number": (["size.batch=many"], "size.batch"),

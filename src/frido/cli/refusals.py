@@ -150,8 +150,23 @@ def _rejected(error: Any, primary: str, overrides: Sequence[str], directory: Pat
         key = repeated[1] if repeated else key
         typed = next((o for o in overrides if key_and_value(o)[0] == key), key)
         return FridoError(key, got=f"{typed}: has a value already", wanted="no '+' before it", do=typed.lstrip("+"))
+    if merging := re.match(r"Error merging override ([^=]+)=(.*)", message):
+        return FridoError(
+            merging[1],
+            got=merging[2],
+            wanted="a mapping, as it has now; another kind of value takes two overrides",
+            do=f"{merging[1]}=null '{merging[1]}={merging[2]}'",
+        )
     typed = next((o for o in overrides if key_and_value(o)[0] == key), message)
     return _unknown_key(key, typed, primary, overrides, directory)
+
+
+def _holders(group: str, directory: Path) -> list[str]:
+    """Return the options of the group above whose defaults lists name `group`."""
+    parent, _, part = group.rpartition("/")
+    entry = re.compile(rf"^\s*- (/{re.escape(group)}|{re.escape(part)}):", re.MULTILINE)
+    files = sorted((directory / parent).glob("*.yaml")) if parent else []
+    return [path.stem for path in files if entry.search(path.read_text())]
 
 
 def _blamed(message: str) -> str:
@@ -164,6 +179,10 @@ def _unknown_key(key: str, typed: str, primary: str, overrides: Sequence[str], d
     config, groups = unresolved(primary, others, directory), options.groups(directory)
     value = key_and_value(typed)[1]
     group = key.partition("@")[0]
+    if value in groups.get(group, ()) and (holders := _holders(group, directory)):
+        above = group.rpartition("/")[0]
+        wanted = f"an option of {above} that has this part: {menu(holders)}"
+        return FridoError(key, got=typed, wanted=wanted, do=f"{above}={holders[0]} {typed}")
     if "/" in key or "@" in key:
         close = nearest(key, [*groups, *keys_of_groups(primary, directory)])
         wanted = f"a group: {menu(sorted(groups))}"
