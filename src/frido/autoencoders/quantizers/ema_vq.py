@@ -28,7 +28,7 @@ class EMAVectorQuantizer(Quantizer):
         channels: Width of a code; added by the autoencoder.
         num_codes: Size of the codebook.
         commitment: Weight of the latents' pull to their codes.
-        decay: Of the running means, per training batch.
+        decay: Of the running means, per forward pass in training (a micro-batch on every rank).
         revive_after: Images without a single use after which a code counts as dead.
     """
 
