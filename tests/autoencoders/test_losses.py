@@ -90,7 +90,9 @@ def test_reconstruction_by_hand():
 
 
 def test_pixel_term_is_logged_under_its_name():
-    parts = reconstruction(pixel=L2())(made(constant(0.5, 0.5)), constant(0.0, 0.0), positions=EARLY, last_layer=torch.nn.Parameter(torch.ones(1)))
+    parts = reconstruction(pixel=L2())(
+        made(constant(0.5, 0.5)), constant(0.0, 0.0), positions=EARLY, last_layer=torch.nn.Parameter(torch.ones(1))
+    )
     assert set(parts) == {"loss", "reconstruction", "l2", "latent_loss"}
     assert parts["reconstruction"].item() == pytest.approx(0.25)
 
@@ -187,7 +189,9 @@ def test_what_is_lost_balances_the_adversarial_term_as_a_whole():
 @torch.no_grad()
 def test_adversarial_loss_without_gradients():
     """Held-out losses are taken without a graph; there is no balance to find then."""
-    parts = adversarial()(made(constant(0.5, 0.5)), constant(0.0, 0.0), positions=LATE, last_layer=torch.nn.Parameter(torch.ones(1)))
+    parts = adversarial()(
+        made(constant(0.5, 0.5)), constant(0.0, 0.0), positions=LATE, last_layer=torch.nn.Parameter(torch.ones(1))
+    )
     assert parts["adaptive_weight"].item() == 0
     assert parts["loss"].item() == pytest.approx(1.0)
 
