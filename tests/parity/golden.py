@@ -36,7 +36,7 @@ KINDS: dict[str, str | None] = {
     "frido.models.diffusion.ddim.DDIMSampler": "test_ddim",
     "ldm.models.diffusion.": PENDING,
     "frido.modules.diffusionmodules.util": "test_schedules",
-    "frido.modules.ema.LitEma": PENDING,
+    "frido.modules.ema.LitEma": "test_ema",
 }
 """Prefix of `official` to the test module that reads it; `PENDING` where Frido does not have that part yet."""
 
