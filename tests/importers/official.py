@@ -34,6 +34,12 @@ MS = {
     "edconfig": settings(ch_mult=[1, 2, 2], attn_resolutions=[16], z_channels=[3, 3, 3], multiscale=3),
     "ddconfig": settings(ch_mult=[1], attn_resolutions=[], z_channels=9),
 }
+MS_ALONE = MS | {
+    "embed_dim": [3],
+    "n_embed": [16],
+    "edconfig": settings(ch_mult=[1, 3], attn_resolutions=[16], z_channels=[3], multiscale=1),
+    "ddconfig": settings(ch_mult=[1, 3], attn_resolutions=[16], z_channels=3),
+}
 NO_ATTENTION = VQ | {"ddconfig": VQ["ddconfig"] | {"attn_type": "none", "attn_resolutions": []}}
 
 RELEASED = {

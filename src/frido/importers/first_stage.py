@@ -162,7 +162,7 @@ def read(weights: Weights) -> FirstStage:
                 conv_out="shared_decoder.0.conv_out",
                 middle="shared_decoder.0.mid",
             )
-            if several
+            if len(books) > 1
             else None
         ),
     )
