@@ -15,6 +15,7 @@ from frido.cli.rundir import RunDirectory
 from frido.cli.schema import check
 from frido.cli.suggest import key_and_value
 from frido.contracts import atomic
+from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError, nearest
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def first_stage(asked: Mapping[str, str], overrides: Sequence[str], arguments: S
         directory.freeze(config)
         facts = provenance.collect(door="frido.convert", arguments=arguments, hardware=config["hardware"])
         provenance.record(directory.path, facts)
-        origin = {"checkpoint": str(checkpoint), "sha256": _sha256(checkpoint), "report": str(report)}
+        origin = {"checkpoint": str(checkpoint), "sha256": sha256(checkpoint), "report": str(report)}
         provenance.complete(directory.path, converted={**origin, "dropped": report.dropped})
     print(f"{checkpoint}: {report}")
     for name, count in Counter(name.partition(".")[0] for name in report.dropped).items():
@@ -194,8 +195,3 @@ def _composed(overrides: Sequence[str]) -> dict[str, Any]:
             )
     given = any(key_and_value(override)[0] == UNTRAINED for override in overrides)
     return compose("run", [*overrides, *([] if given else [f"{UNTRAINED}=0"])])
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """What the stages of one run share: its configuration, its devices, and what earlier stages left on disk."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ from frido.cli.build import build
 from frido.cli.locks import hold
 from frido.contracts import atomic
 from frido.contracts.batch import Annotations, Batch
+from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Vocabulary
 from frido.contracts.tracker import Tracker
@@ -67,8 +67,7 @@ class Session:
         weights = self.config["first_stage"].get("weights")
         if weights is None or not Path(weights).is_file():  # a missing one is refused where it is read
             return ""
-        with Path(weights).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(Path(weights))
 
     def link(self, stage: str, path: Path) -> None:
         """Write into the run directory where a stage's output lies."""
@@ -127,7 +126,7 @@ class Session:
     @cached_property
     def data_hash(self) -> str:
         """The hash of the packed dataset's description, which holds the hashes of its shards."""
-        return hashlib.sha256((self.path("data") / "dataset.json").read_bytes()).hexdigest()
+        return sha256(self.path("data") / "dataset.json")
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

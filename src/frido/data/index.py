@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 
 
@@ -98,8 +99,3 @@ def load(shard: Path, *, digest: str) -> list[Sample]:
             f"shard {shard.name}: its index {path}", got=f"SHA-256 {found[:12]}", wanted=digest[:12], do=again
         )
     return [Sample(row[0], Member(*row[1:5]), Member(*row[5:9])) for row in json.loads(content)["samples"]]
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

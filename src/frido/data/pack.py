@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from frido.contracts import atomic
+from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 from frido.data import images, index
 from frido.data.shards import FORMAT, SPEC
@@ -222,7 +223,7 @@ def _write_shard(job: Job, advance: Any = None) -> dict[str, Any]:
         "name": job.path.name,
         "scenes": len(job.scenes),
         "bytes": job.path.stat().st_size,
-        "sha256": index.sha256(job.path),
+        "sha256": sha256(job.path),
         "index_sha256": hashlib.sha256(content).hexdigest(),
     }
 

@@ -5,7 +5,6 @@
 pickled and nothing depends on the clock: equal trainings write equal bytes.
 """
 
-import hashlib
 import json
 import logging
 import shutil
@@ -17,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from frido.contracts import atomic
+from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def write(directory: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
         save_file(_separate(checkpoint.averaged), path / "ema.safetensors")
         save_file(_separate(checkpoint.optimizers), path / "optimizer.safetensors")
         atomic.write_json(path / "state.json", {"images_seen": checkpoint.images_seen} | checkpoint.state)
-        atomic.write_json(path / MANIFEST, {file.name: _digest(file) for file in sorted(path.iterdir())})
+        atomic.write_json(path / MANIFEST, {file.name: sha256(file) for file in sorted(path.iterdir())})
     for old in [path for path in _folders(directory) if path.name <= place.name][:-keep]:
         _remove(old)
     return place
@@ -83,7 +83,7 @@ def find_damage(path: Path) -> str | None:
     try:
         manifest = json.loads((path / MANIFEST).read_text())
         for name, digest in manifest.items():
-            if _digest(path / name) != digest:
+            if sha256(path / name) != digest:
                 return f"{name} does not have the SHA-256 of its manifest"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
@@ -146,8 +146,3 @@ def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in sorted(tensors.items())
     }
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
