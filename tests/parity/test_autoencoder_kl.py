@@ -5,9 +5,8 @@ import torch
 
 from frido.autoencoders.gaussian import DiagonalGaussian
 from tests.parity import golden
-from tests.parity.first_stages import imported
+from tests.parity.first_stages import imported, tolerance
 
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 OBJECTIVE = "mean|dec_sample-x| + 1e-3*mean(kl)"
 """What the recorded gradients are of; `kl` is a sum per image."""
 
@@ -15,10 +14,6 @@ OBJECTIVE = "mean|dec_sample-x| + 1e-3*mean(kl)"
 @pytest.fixture(params=golden.cases("ldm.models.autoencoder.AutoencoderKL"))
 def pair(request):
     return golden.load(request.param)
-
-
-def tolerance(pair):
-    return {"atol": 2e-4, "rtol": 1e-4} if pair.name.startswith("true_") else CLOSE
 
 
 def test_every_tensor_is_accounted_for(pair):

@@ -6,19 +6,14 @@ import torch.nn.functional as F
 
 from frido.importers import first_stage
 from tests.parity import golden
-from tests.parity.first_stages import imported
+from tests.parity.first_stages import CLOSE, imported, tolerance
 
 CASES = golden.cases("taming.models.msvqgan.MSFPNVQModel", "MSFPNVQModel at configs/")
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 
 
 @pytest.fixture(params=CASES)
 def pair(request):
     return golden.load(request.param)
-
-
-def tolerance(pair):
-    return {"atol": 2e-4, "rtol": 1e-4} if pair.name.startswith("true_") else CLOSE
 
 
 def stack(latents, *, coarsest_first):

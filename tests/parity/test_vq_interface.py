@@ -4,18 +4,12 @@ import pytest
 import torch
 
 from tests.parity import golden
-from tests.parity.first_stages import imported
-
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
+from tests.parity.first_stages import CLOSE, imported, tolerance
 
 
 @pytest.fixture(params=golden.cases("ldm.models.autoencoder.VQModelInterface"))
 def pair(request):
     return golden.load(request.param)
-
-
-def tolerance(pair):
-    return {"atol": 2e-4, "rtol": 1e-4} if pair.name.startswith("true_") else CLOSE
 
 
 def allowed(pair):

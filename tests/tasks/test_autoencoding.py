@@ -18,8 +18,6 @@ from frido.autoencoders.losses.patch_discriminator import PatchDiscriminator
 from frido.autoencoders.losses.reconstruction import ReconstructionLoss
 from frido.autoencoders.msvqgan import MSVQGAN
 from frido.autoencoders.quantizers.ema_vq import EMAVectorQuantizer
-from frido.autoencoders.quantizers.none import NoQuantizer
-from frido.autoencoders.quantizers.residual import ResidualQuantizer
 from frido.contracts.batch import Annotations, Batch
 from frido.contracts.errors import FridoError
 from frido.engine import checkpoint
@@ -28,8 +26,6 @@ from frido.engine.learning_rates.constant import Constant
 from frido.engine.signals import Stopped
 from frido.engine.trainer import Trainer
 from frido.tasks.autoencoding import Autoencoding
-from frido.tasks.codebook_use import CodebookUse, perplexity, usage
-from frido.tasks.image_quality import psnr, ssim
 from frido.tracking.jsonl import JsonlTracker
 from tests.engine import toys
 
@@ -213,46 +209,6 @@ def test_training_is_a_function_of_position_alone(make):
         found.append(values)
     assert found == expected
     assert all(torch.equal(tensor, whole.state_dict()[name]) for name, tensor in task.state_dict().items())
-
-
-def test_psnr_by_hand():
-    images = torch.zeros(2, 3, 4, 4)
-    made = torch.stack([torch.full((3, 4, 4), 0.2), torch.full((3, 4, 4), 5.0)])
-    torch.testing.assert_close(psnr(made, images), torch.tensor([20.0, 6.0206]), atol=1e-4, rtol=0)
-
-
-def test_ssim_by_hand():
-    """Of flat images only the luminance term is left: `(2ab + c) / (a^2 + b^2 + c)` on [0, 1], with `c = 0.01^2`."""
-    a, b = 0.25, 0.75
-    made, images = (torch.full((2, 3, 16, 16), 2 * value - 1) for value in (a, b))
-    expected = (2 * a * b + 1e-4) / (a * a + b * b + 1e-4)
-    torch.testing.assert_close(ssim(made, images), torch.full((2,), expected), atol=1e-3, rtol=0)  # float32
-    assert ssim(IMAGES[:1], IMAGES[:1]).item() == pytest.approx(1, abs=1e-3)
-
-
-def test_use_of_several_codebooks_by_hand():
-    inner = partial(EMAVectorQuantizer, num_codes=8, commitment=0.25, decay=0.9, revive_after=256)
-    use = CodebookUse(autoencoder(quantizer=[partial(ResidualQuantizer, quantizer=inner, depth=2), NoQuantizer]))
-    first, second = torch.tensor([[0, 0, 1, 1, 2, 2, 3, 3], [5, 5, 5, 5, 5, 5, 5, 6]])
-    codes = torch.stack([first, second]).reshape(1, 2, 2, 4)
-    counts = use.count((codes, torch.zeros(1, 0, 1, 1, dtype=torch.long)))
-    assert counts.keys() == {0}, "a scale without codebooks has nothing to count"
-    entropy = -(7 / 8) * torch.tensor(7 / 8).log() - (1 / 8) * torch.tensor(1 / 8).log()
-    expected = torch.stack([torch.tensor(4.0), entropy.exp()]).double()
-    torch.testing.assert_close(perplexity(counts[0]), expected, atol=1e-6, rtol=0)
-    assert usage(counts[0]).tolist() == [4 / 8, 2 / 8]
-    use.add(counts, images=3)
-    use.add(counts, images=3)
-    assert use.counts[0][1, 5] == 14 and use.images == 6
-    with pytest.raises(FridoError, match="codebook 1 of scale 0"):
-        use.check(least=1.5, images_seen=6)
-    use.check(least=1.4, images_seen=6)
-    use.reset()
-    assert use.counts[0].sum() == use.images == 0
-
-
-def test_one_code_alone_has_perplexity_1():
-    assert perplexity(torch.tensor([[0, 9, 0]])).item() == 1, "and passes least_perplexity=1"
 
 
 class Stream:

@@ -22,11 +22,10 @@ class CodebookUse(nn.Module):
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         super().__init__()
-        shapes = zip(autoencoder.num_codebooks, autoencoder.num_codes, strict=True)
         self.sizes = {scale: size for scale, size in enumerate(autoencoder.num_codes) if size}
-        for scale, shape in enumerate(shapes):
-            if scale in self.sizes:
-                self.register_buffer(f"scale_{scale}", torch.zeros(shape, dtype=torch.int64))
+        for scale, size in self.sizes.items():
+            shape = (autoencoder.num_codebooks[scale], size)
+            self.register_buffer(f"scale_{scale}", torch.zeros(shape, dtype=torch.int64))
         self.register_buffer("images", torch.zeros((), dtype=torch.int64))
 
     @property
