@@ -31,8 +31,8 @@ def make_source(make_scenes) -> MakeSource:
 @pytest.fixture(scope="session")
 def make_packing() -> MakePacking:
     def make(**changes) -> Packing:
-        settings = {"scenes_per_shard": 16, "image_size": None, "seed": 0, "run": 3, "block": 2, "processes": 1}
-        return Packing(**(settings | changes))
+        settings = {"scenes_per_shard": 16, "image_size": None, "seed": 0, "run": 3, "block": 2}
+        return Packing(**(settings | {"tokenizer_size": 300, "processes": 1} | changes))
 
     return make
 

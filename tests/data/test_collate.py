@@ -12,7 +12,7 @@ from frido.data.images import packed
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 WORDS = Vocabulary(("cat", "dog", "mat"), ("red", "big"), ("on", "near"))
-LIMITS = {"resolution": 8, "max_objects": 3, "max_relationships": 2, "max_attributes": 1}
+LIMITS = {"resolution": 8, "max_objects": 3, "max_relationships": 2, "max_attributes": 1, "max_caption": 24}
 
 
 def encoded(pixels: np.ndarray, **options) -> bytes:

@@ -12,7 +12,7 @@ from frido.data.shards import Shards
 
 
 def make(root: Path, split: str = "train", *, batch=12, rank=0, world_size=1, seed=0, workers=0, cache_mb=0):
-    limits = {"max_objects": 3, "max_relationships": 6, "max_attributes": 3}
+    limits = {"max_objects": 3, "max_relationships": 6, "max_attributes": 3, "max_caption": 64}
     reading = Reading(resolution=32, workers=workers, cache_mb=cache_mb, **limits)
     return reading.loader(root, split, batch=batch, rank=rank, world_size=world_size, seed=seed)
 

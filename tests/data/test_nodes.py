@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from frido.cli.build import build
+from frido.cli.compose import compose
 from frido.cli.options import config_dir
 from frido.contracts.errors import FridoError
 from frido.data.evaluation import evaluation_split
@@ -17,7 +17,7 @@ from frido.data.reading import Reading
 
 @pytest.fixture
 def reading() -> Reading:
-    limits = {"max_objects": 3, "max_relationships": 6, "max_attributes": 3}
+    limits = {"max_objects": 3, "max_relationships": 6, "max_attributes": 3, "max_caption": 64}
     return Reading(resolution=32, workers=0, cache_mb=16, **limits)
 
 
@@ -68,11 +68,8 @@ def test_evaluation_takes_what_is_there_and_says_so(dataset, tmp_path, make_sour
 @pytest.mark.parametrize("option", [path.stem for path in sorted((config_dir() / "data").glob("*.yaml"))])
 @pytest.mark.parametrize("size", ["tiny", "paper"])
 def test_options_build_a_node_with_the_same_methods(option, size):
-    config = {
-        "data": OmegaConf.load(config_dir() / "data" / f"{option}.yaml"),
-        "size": OmegaConf.load(config_dir() / "size" / f"{size}.yaml"),
-    }
-    data = build(OmegaConf.to_container(OmegaConf.create(config), resolve=True)["data"])
+    config = compose("run", [f"data={option}", f"size={size}"])
+    data = build(config["data"])
     for name in ("prepare", "loader", "collate"):
         assert callable(getattr(data, name))
-    assert data.reading.resolution == config["size"].resolution
+    assert data.reading.resolution == config["size"]["resolution"]

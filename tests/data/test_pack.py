@@ -126,7 +126,8 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, make_source, make_p
 
 
 @pytest.mark.parametrize(
-    "changes", [{"scenes_per_shard": 0}, {"run": 0}, {"block": 0}, {"image_size": 0}, {"processes": -1}]
+    "changes",
+    [{"scenes_per_shard": 0}, {"run": 0}, {"block": 0}, {"image_size": 0}, {"tokenizer_size": 9}, {"processes": -1}],
 )
 def test_impossible_settings_are_refused(make_packing, changes):
     with pytest.raises(FridoError, match=next(iter(changes))):

@@ -17,7 +17,7 @@ def copy(dataset, tmp_path):
 
 def load(root):
     shards = Shards(root, "train")
-    limits = {"max_objects": 3, "max_relationships": 4, "max_attributes": 3}
+    limits = {"max_objects": 3, "max_relationships": 4, "max_attributes": 3, "max_caption": 64}
     settings = {"batch": 60, "rank": 0, "world_size": 1, "resolution": 32, "workers": 1, "cache_mb": 0}
     return Loader(shards, order=Order.of(shards, seed=0), **settings, **limits).at(0)
 

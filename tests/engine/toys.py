@@ -116,6 +116,7 @@ class ToyStream:
                 attributes=torch.zeros(self.share, 1, 1, dtype=torch.long),
                 boxes_xyxy=torch.zeros(self.share, 1, 4),
                 relationships=torch.zeros(self.share, 1, 3, dtype=torch.long),
+                captions=torch.zeros(self.share, 0, dtype=torch.uint8),
             ),
             ids=tuple(f"toy-{position}" for position in positions.tolist()),
             positions=positions,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from frido.contracts.pyramid import Pyramid
@@ -17,6 +17,8 @@ class Annotations(NamedTuple):
     boxes_xyxy: Float[Tensor, "batch objects 4"]
     relationships: Int[Tensor, "batch relationships 3"]
     """`(subject, predicate, object)`: subject and object index the objects axis."""
+    captions: UInt8[Tensor, "batch bytes"]
+    """The first caption as UTF-8, padded with 0."""
 
 
 class Batch(NamedTuple):
@@ -33,6 +35,10 @@ class Batch(NamedTuple):
     positions: Int[Tensor, "batch"]
     valid: Bool[Tensor, "batch"]
     pyramid: Pyramid | None = None
+    segmentation: Int[Tensor, "batch height width"] | None = None
+    """Category of each pixel where the source knows it, -1 for none."""
+    view: Shaped[Tensor, "batch view_channels view_height view_width"] | None = None
+    """What of the image the denoiser is shown, as a view prepared it."""
 
     @property
     def size(self) -> int:
@@ -54,6 +60,8 @@ class Batch(NamedTuple):
             positions=self.positions[part],
             valid=self.valid[part],
             pyramid=None if self.pyramid is None else tuple(latent[part] for latent in self.pyramid),
+            segmentation=None if self.segmentation is None else self.segmentation[part],
+            view=None if self.view is None else self.view[part],
         )
 
     def to(self, device: torch.device) -> "Batch":
@@ -64,4 +72,6 @@ class Batch(NamedTuple):
             positions=self.positions.to(device, non_blocking=True),
             valid=self.valid.to(device, non_blocking=True),
             pyramid=None if self.pyramid is None else tuple(x.to(device, non_blocking=True) for x in self.pyramid),
+            segmentation=None if self.segmentation is None else self.segmentation.to(device, non_blocking=True),
+            view=None if self.view is None else self.view.to(device, non_blocking=True),
         )

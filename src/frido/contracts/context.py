@@ -20,6 +20,14 @@ class Context(NamedTuple):
     pooled: Float[Tensor, "batch pooled_width"] | None = None
 
 
+class ContextWidths(NamedTuple):
+    """Channels of each part of a context, 0 where it is absent: what a denoiser is built for."""
+
+    tokens: int
+    map: int
+    pooled: int
+
+
 def choose(keep: Bool[Tensor, "batch"], context: Context, empty: Context) -> Context:
     """Return rows of `context` where `keep`, else rows of `empty` (same shapes): conditioning dropout."""
 

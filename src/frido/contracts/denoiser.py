@@ -27,14 +27,14 @@ class Condition(NamedTuple):
     """What does not change along a chain: plain data, made once by `Denoiser.condition`.
 
     Every tensor has the batch first, so conditions concatenate and repeat along it. `modulations` are
-    `(scale, shift)` pairs, one per gated norm; `attention` are `(keys, values)`, one per cross-attention;
-    `mask` is the context's (True = attend); `features` is whatever else a gate or layout passes on (a map to
-    concatenate); `embedding` is the stage embedding plus any pooled context.
+    what the gate at each norm made of the coarser scales (empty where it has none); `attention` are
+    `(keys, values)`, one per cross-attention; `mask` is the context's (True = attend); `features` are maps to
+    concatenate to the noisy latent; `embedding` is added to that of the time.
     """
 
     scale: int
     embedding: Float[Tensor, "batch width"]
-    modulations: tuple[tuple[Tensor, Tensor], ...] = ()
+    modulations: tuple[tuple[Tensor, ...], ...] = ()
     attention: tuple[tuple[Tensor, Tensor], ...] = ()
     mask: Tensor | None = None
     features: tuple[Tensor, ...] = ()
@@ -64,13 +64,16 @@ class Denoiser(nn.Module, ABC):
     channels: tuple[int, ...]
 
     @abstractmethod
-    def condition(self, *, scale: int, coarse: Pyramid, context: Context) -> Condition:
+    def condition(
+        self, *, scale: int, coarse: Pyramid, context: Context, level: Float[Tensor, "batch"] | None = None
+    ) -> Condition:
         """Compute once what is constant along the chain of `scale`.
 
         Args:
             scale: 0 is the coarsest.
             coarse: The latents of all coarser scales (empty for scale 0), brought to this scale's grid by a layout.
             context: From a conditioner; `Context()` for unconditional generation.
+            level: Share of noise in `coarse`, in [0, 1], for denoisers built to be told.
         """
 
     @abstractmethod

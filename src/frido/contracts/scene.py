@@ -42,6 +42,8 @@ class Scene:
         image: The encoded file (PNG, JPEG or WebP bytes).
         width: Of the encoded image, pixels.
         height: Of the encoded image, pixels.
+        segmentation: What each pixel of the image belongs to, where the source knows it: a PNG of one channel (8 or
+            16 bit) and of the image's size. A value is the category's index in the vocabulary plus 1; 0 is none.
     """
 
     id: str
@@ -51,16 +53,17 @@ class Scene:
     image: bytes = field(default=b"", repr=False)
     width: int = 0
     height: int = 0
+    segmentation: bytes = field(default=b"", repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the image as plain JSON types."""
+        """Return everything but the image and its segmentation as plain JSON types."""
         fields = asdict(self)
-        del fields["image"]
+        del fields["image"], fields["segmentation"]
         return fields
 
     @classmethod
-    def from_json(cls, value: dict[str, Any], image: bytes = b"") -> "Scene":
-        """Return the scene that `to_json` wrote, with `image` put back."""
+    def from_json(cls, value: dict[str, Any], image: bytes = b"", segmentation: bytes = b"") -> "Scene":
+        """Return the scene that `to_json` wrote, with `image` and `segmentation` put back."""
         return cls(
             id=value["id"],
             objects=tuple(
@@ -73,20 +76,32 @@ class Scene:
             image=image,
             width=value["width"],
             height=value["height"],
+            segmentation=segmentation,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words of a dataset; a word's index is its id. Stored in `dataset.json`."""
+    """The words of a dataset; a word's index is its id. Stored in `dataset.json`, the tokenizer beside it.
+
+    Args:
+        categories: Of objects.
+        attributes: Of objects.
+        predicates: Of relationships.
+        tokenizer: Of captions: the content of `tokenizer.json`; empty for a dataset without captions.
+    """
 
     categories: tuple[str, ...]
     attributes: tuple[str, ...]
     predicates: tuple[str, ...]
+    tokenizer: str = field(default="", repr=False)
 
     def to_json(self) -> dict[str, list[str]]:
-        return {name: list(words) for name, words in asdict(self).items()}
+        """Return the words; not the tokenizer."""
+        return {name: list(getattr(self, name)) for name in ("categories", "attributes", "predicates")}
 
     @classmethod
-    def from_json(cls, value: dict[str, list[str]]) -> "Vocabulary":
-        return cls(**{name: tuple(value[name]) for name in ("categories", "attributes", "predicates")})
+    def from_json(cls, value: dict[str, list[str]], tokenizer: str = "") -> "Vocabulary":
+        """Return the vocabulary that `to_json` wrote, with `tokenizer` put back."""
+        words = {name: tuple(value[name]) for name in ("categories", "attributes", "predicates")}
+        return cls(**words, tokenizer=tokenizer)

@@ -11,7 +11,7 @@ from torch import Tensor
 from frido.contracts.batch import Annotations, Batch
 from frido.contracts.errors import FridoError, nearest
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
-from frido.data.images import decoded
+from frido.data.images import decoded, labels
 
 PADDING = -1
 
@@ -24,21 +24,32 @@ def collate(
     max_objects: int,
     max_relationships: int,
     max_attributes: int,
+    max_caption: int,
     positions: Int[Tensor, "batch"],
 ) -> Batch:
-    """Return `scenes` as a batch; `images` is `None` when they carry none.
+    """Return `scenes` as a batch; `images` is `None` when they carry none, and so is `segmentation`.
 
-    Images are resized (shorter side, antialiased) and centre cropped to `resolution` pixels, and boxes follow.
+    Images are resized (shorter side, antialiased) and centre cropped to `resolution` pixels; boxes follow, and
+    segmentations by nearest neighbour.
     Of more than `max_objects` objects, those in relationships come first, as in sg2im. Ids are padded with -1,
     boxes with 0.
 
     Raises:
         FridoError: A word is not in the vocabulary, or an image cannot be decoded.
     """
-    images = None
+    images = segmentation = None
     if all(scene.image for scene in scenes):
         images = to_float(np.stack([decoded(s.image, resolution, where=f"image of scene {s.id}") for s in scenes]))
-    limits = {"max_objects": max_objects, "max_relationships": max_relationships, "max_attributes": max_attributes}
+    if all(scene.segmentation for scene in scenes):
+        segmentation = torch.from_numpy(
+            np.stack([_segments(s, len(vocabulary.categories), resolution) for s in scenes])
+        )
+    limits = {
+        "max_objects": max_objects,
+        "max_relationships": max_relationships,
+        "max_attributes": max_attributes,
+        "max_caption": max_caption,
+    }
     rows = [annotate(square(scene), vocabulary, **limits) for scene in scenes]
     return Batch(
         images=images,
@@ -46,7 +57,21 @@ def collate(
         ids=tuple(scene.id for scene in scenes),
         positions=positions,
         valid=torch.ones(len(scenes), dtype=torch.bool),
+        segmentation=segmentation,
     )
+
+
+def _segments(scene: Scene, num_categories: int, resolution: int) -> np.ndarray:
+    """Return int16 `(resolution, resolution)`, the category of each pixel, -1 for none."""
+    found = labels(scene.segmentation, resolution, where=f"segmentation of scene {scene.id}")
+    if found.max() >= num_categories:
+        raise FridoError(
+            f"segmentation of scene {scene.id}",
+            got=f"the value {found.max() + 1}",
+            wanted=f"0 for none, or the index of one of the {num_categories} categories plus 1",
+            do="pack the dataset again from a source that numbers its segments so",
+        )
+    return found
 
 
 def to_float(images: np.ndarray) -> Tensor:
@@ -100,9 +125,15 @@ def at_most(scene: Scene, max_objects: int) -> Scene:
 
 
 def annotate(
-    scene: Scene, vocabulary: Vocabulary, *, max_objects: int, max_relationships: int, max_attributes: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return one row of `Annotations` as padded arrays: categories, attributes, boxes, relationships."""
+    scene: Scene,
+    vocabulary: Vocabulary,
+    *,
+    max_objects: int,
+    max_relationships: int,
+    max_attributes: int,
+    max_caption: int,
+) -> tuple[np.ndarray, ...]:
+    """Return one row of `Annotations` as padded arrays, in the order of its fields."""
     scene = at_most(scene, max_objects)
     categories = np.full(max_objects, PADDING, np.int64)
     attributes = np.full((max_objects, max_attributes), PADDING, np.int64)
@@ -116,7 +147,17 @@ def annotate(
             attributes[row, column] = _id(ids[1], word, "attribute", scene)
     for row, told in enumerate(scene.relationships[:max_relationships]):
         relationships[row] = told.subject, _id(ids[2], told.predicate, "predicate", scene), told.object
-    return categories, attributes, boxes, relationships
+    return categories, attributes, boxes, relationships, caption(scene, max_caption)
+
+
+def caption(scene: Scene, max_caption: int) -> np.ndarray:
+    """Return the first caption as UTF-8 bytes padded with 0; one that is too long ends before a word."""
+    text = scene.captions[0].encode() if scene.captions else b""
+    if len(text) > max_caption:
+        text = text[: max_caption + 1].rpartition(b" ")[0][:max_caption]
+    row = np.zeros(max_caption, np.uint8)
+    row[: len(text)] = np.frombuffer(text, np.uint8)
+    return row
 
 
 _tables: dict[Vocabulary, tuple[dict[str, int], ...]] = {}

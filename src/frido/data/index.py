@@ -12,6 +12,9 @@ from typing import Any
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 
+SEGMENTATION = "seg.png"
+"""Extension of a sample's segmentation; WebDataset cuts keys at the first dot."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -30,6 +33,7 @@ class Sample:
     key: str
     image: Member
     scene: Member
+    segmentation: Member | None = None
 
 
 def index_path(shard: Path) -> Path:
@@ -47,12 +51,12 @@ class ShardWriter:
         self.samples: list[Sample] = []
         self._tar = tarfile.open(shard, "w:")  # noqa: SIM115
 
-    def add(self, key: str, *, scene: bytes, image: bytes, extension: str) -> None:
-        """Write the two files of a sample, in alphabetical order of their extensions, as WebDataset does."""
+    def add(self, key: str, *, scene: bytes, image: bytes, extension: str, segmentation: bytes = b"") -> None:
+        """Write the files of a sample, in alphabetical order of their extensions, as WebDataset does."""
         assert "." not in key and "/" not in key, f"WebDataset would cut the key {key}"
-        files = {"json": scene, extension: image}
+        files = {"json": scene, extension: image} | ({SEGMENTATION: segmentation} if segmentation else {})
         found = {name: self._add(key, name, files[name]) for name in sorted(files)}
-        self.samples.append(Sample(key, image=found[extension], scene=found["json"]))
+        self.samples.append(Sample(key, found[extension], found["json"], found.get(SEGMENTATION)))
 
     def close(self) -> None:
         self._tar.close()
@@ -67,12 +71,17 @@ class ShardWriter:
 
 
 def to_bytes(shard: Path, samples: list[Sample]) -> bytes:
-    """Return the content of the index file of `shard`."""
-    rows = [[sample.key, *_row(sample.image), *_row(sample.scene)] for sample in samples]
-    columns = ["key", *(f"{kind}_{name}" for kind in ("image", "scene") for name in Member.__slots__)]
+    """Return the content of the index file of `shard`; rows of samples without a segmentation are shorter."""
+    rows = [[sample.key, *(value for member in _members(sample) for value in _row(member))] for sample in samples]
+    kinds = ("image", "scene", "segmentation")[: max(len(_members(sample)) for sample in samples)]
+    columns = ["key", *(f"{kind}_{name}" for kind in kinds for name in Member.__slots__)]
     lines = ",\n".join(json.dumps(row) for row in rows)
     head = json.dumps({"shard": shard.name, "bytes": shard.stat().st_size, "sha256": sha256(shard), "columns": columns})
     return f'{head[:-1]}, "samples": [\n{lines}\n]}}\n'.encode()
+
+
+def _members(sample: Sample) -> list[Member]:
+    return [member for member in (sample.image, sample.scene, sample.segmentation) if member]
 
 
 def _row(member: Member) -> list[Any]:
@@ -98,4 +107,5 @@ def load(shard: Path, *, digest: str) -> list[Sample]:
         raise FridoError(
             f"shard {shard.name}: its index {path}", got=f"SHA-256 {found[:12]}", wanted=digest[:12], do=again
         )
-    return [Sample(row[0], Member(*row[1:5]), Member(*row[5:9])) for row in json.loads(content)["samples"]]
+    rows = json.loads(content)["samples"]
+    return [Sample(row[0], *(Member(*row[first : first + 4]) for first in range(1, len(row), 4))) for row in rows]

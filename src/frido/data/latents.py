@@ -1,4 +1,4 @@
-"""Latents encoded once, read by position: the second stage's stream."""
+"""Latents encoded once, and what is shown of the images: read by position, the second stage's stream."""
 
 import json
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from frido.contracts import atomic
 from frido.contracts.batch import Annotations, Batch
@@ -16,30 +17,38 @@ from frido.data.order import Order
 
 
 class LatentTable:
-    """All latents and annotations of one split, one row per sample, in the dataset's row order.
+    """All latents, annotations and prepared views of one split, one row per sample, in the dataset's row order.
 
     Args:
         pyramid: Latents `(rows, channels, height, width)` per scale, coarsest first.
         annotations: Padded annotations of the same rows.
         ids: Sample ids of the same rows.
+        view: What a view prepared of the same rows' images, in its own type; `None` where the denoiser is shown none.
     """
 
-    def __init__(self, *, pyramid: Pyramid, annotations: Annotations, ids: tuple[str, ...]) -> None:
-        self.pyramid, self.annotations, self.ids = pyramid, annotations, ids
+    def __init__(
+        self, *, pyramid: Pyramid, annotations: Annotations, ids: tuple[str, ...], view: Tensor | None
+    ) -> None:
+        self.pyramid, self.annotations, self.ids, self.view = pyramid, annotations, ids, view
 
     @classmethod
-    def join(cls, parts: Sequence[tuple[Pyramid, Batch]]) -> "LatentTable":
-        """Return consecutive batches, with the latents of each, as one table."""
-        pyramids, batches = zip(*parts, strict=True)
+    def join(cls, batches: Sequence[Batch]) -> "LatentTable":
+        """Return consecutive batches, which have latents and all or none a view, as one table."""
+        pyramids = [batch.pyramid for batch in batches if batch.pyramid is not None]
+        views = [batch.view.cpu() for batch in batches if batch.view is not None]
+        assert len(pyramids) == len(batches), "a batch has no latents"
+        assert len(views) in (0, len(batches)), "some batches have a view and some have none"
         return cls(
             pyramid=tuple(torch.cat(latents).float().cpu() for latents in zip(*pyramids, strict=True)),
             annotations=Annotations(*(torch.cat(c) for c in zip(*(b.annotations for b in batches), strict=True))),
             ids=tuple(name for batch in batches for name in batch.ids),
+            view=torch.cat(views) if views else None,
         )
 
     def save(self, path: Path) -> None:
         tensors = {f"scale_{scale}": latent.contiguous() for scale, latent in enumerate(self.pyramid)}
         tensors |= {name: tensor.contiguous() for name, tensor in self.annotations._asdict().items()}
+        tensors |= {} if self.view is None else {"view": self.view.contiguous()}
         atomic.write_bytes(path, save(tensors, metadata={"ids": json.dumps(self.ids)}))
 
     @classmethod
@@ -51,6 +60,7 @@ class LatentTable:
                 pyramid=tuple(file.get_tensor(f"scale_{scale}") for scale in range(num_scales)),
                 annotations=Annotations(*(file.get_tensor(name) for name in Annotations._fields)),
                 ids=tuple(json.loads(file.metadata()["ids"])),
+                view=file.get_tensor("view") if "view" in names else None,
             )
 
 
@@ -72,4 +82,5 @@ class LatentStream:
             positions=torch.arange(start, start + self.per_rank),
             valid=torch.ones(self.per_rank, dtype=torch.bool),
             pyramid=tuple(latent[rows] for latent in self.table.pyramid),
+            view=None if self.table.view is None else self.table.view[rows],
         )

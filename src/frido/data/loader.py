@@ -19,6 +19,8 @@ from frido.data.shards import Shards
 class Loader:
     """A `Stream` of images: `at(images_seen)` is this rank's part of the global batch that starts there.
 
+    Segmentations are left out: first stages, which read images by position, do not look at them.
+
     With an `order` the stream is endless and shuffled. Without one it is the dataset's rows once, in their order:
     rows past the end repeat the last one and are marked not `valid`, so that every rank gets equal batches.
     What `at` returns depends on nothing but `images_seen` and the arguments above `workers`.
@@ -33,6 +35,7 @@ class Loader:
         max_objects: Rows for objects; see `collate`.
         max_relationships: Rows for relationships.
         max_attributes: Attributes of an object that are kept, the first ones.
+        max_caption: Bytes of a caption that are kept.
         workers: Threads that prepare as many of the next batches; 0 prepares each when asked for.
         cache_mb: Memory for decoded images; a split that fits is decoded once.
 
@@ -52,6 +55,7 @@ class Loader:
         max_objects: int,
         max_relationships: int,
         max_attributes: int,
+        max_caption: int,
         workers: int,
         cache_mb: int,
     ) -> None:
@@ -70,6 +74,7 @@ class Loader:
             "max_objects": max_objects,
             "max_relationships": max_relationships,
             "max_attributes": max_attributes,
+            "max_caption": max_caption,
         }
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="loader") if workers else None
@@ -118,9 +123,9 @@ class Loader:
     def _load(self, images_seen: int) -> Batch:
         positions, rows, valid = self._rows(images_seen)
         if self._table is None:
-            read = [self._decode(int(row)) for row in rows]
-            ids = tuple(name for name, *_ in read)
-            images, *annotations = (np.stack(column) for column in list(zip(*read, strict=True))[1:])
+            ids, decoded_images, annotated = zip(*(self._decode(int(row)) for row in rows), strict=True)
+            images = np.stack(decoded_images)
+            annotations = [np.stack(column) for column in zip(*annotated, strict=True)]
         else:
             ids, images, annotations = self._table.rows(rows, self._decode)
         return Batch(
@@ -134,10 +139,10 @@ class Loader:
     def _decode(self, row: int) -> "_Row":
         scene = self.shards.scene(row)
         image = decoded(scene.image, self.resolution, where=self.shards.where(row))
-        return scene.id, image, *annotate(square(scene), self.shards.vocabulary, **self._limits)
+        return scene.id, image, annotate(square(scene), self.shards.vocabulary, **self._limits)
 
 
-_Row = tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_Row = tuple[str, np.ndarray, tuple[np.ndarray, ...]]
 
 
 class _Table:
@@ -155,6 +160,7 @@ class _Table:
             np.empty((count, objects, attributes), np.int64),
             np.empty((count, objects, 4), np.float32),
             np.empty((count, relationships, 3), np.int64),
+            np.empty((count, limits["max_caption"]), np.uint8),
         ]
         self._filling = threading.Lock()
 
@@ -162,7 +168,7 @@ class _Table:
         self, rows: np.ndarray, decode: Callable[[int], _Row]
     ) -> tuple[tuple[str, ...], np.ndarray, list[np.ndarray]]:
         for row in np.unique(rows[~self.known[rows]]).tolist():
-            name, image, *annotation = decode(row)
+            name, image, annotation = decode(row)
             with self._filling:
                 self.ids[row], self.images[row] = name, image
                 for column, value in zip(self.annotations, annotation, strict=True):

@@ -1,4 +1,4 @@
-"""Raw scenes -> a packed dataset: WebDataset tars, an index beside each, `dataset.json`. No torch.
+"""Raw scenes -> a packed dataset: WebDataset tars, an index beside each, `dataset.json`, a tokenizer. No torch.
 
 The same source and settings give the same bytes. The folder appears whole, at the end.
 """
@@ -20,11 +20,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from frido.contracts import atomic
+from frido.contracts import atomic, tokenizer
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 from frido.data import images, index
-from frido.data.shards import FORMAT, SPEC
+from frido.data.shards import FORMAT, SPEC, TOKENIZER
 from frido.data.sources.base import SPLITS, Source
 
 
@@ -34,6 +34,13 @@ class Job(NamedTuple):
     split: str
     path: Path
     scenes: list[int]
+
+
+class Written(NamedTuple):
+    """A shard that was written: its entry for `dataset.json`, and the captions in it."""
+
+    entry: dict[str, Any]
+    captions: list[str]
 
 
 class Packing:
@@ -46,16 +53,27 @@ class Packing:
         seed: Of the order in which samples are written.
         run: Samples that readers keep together (c of the order), stored in `dataset.json`.
         block: Shards whose runs readers mix (K of the order), stored in `dataset.json`.
+        tokenizer_size: Most tokens of the tokenizer that is trained on the captions of training scenes, if there are
+            any, and stored as `tokenizer.json`.
         processes: That render and write; 0 for all cores. Changes nothing but the time taken.
     """
 
     def __init__(
-        self, *, scenes_per_shard: int, image_size: int | None, seed: int, run: int, block: int, processes: int
+        self,
+        *,
+        scenes_per_shard: int,
+        image_size: int | None,
+        seed: int,
+        run: int,
+        block: int,
+        tokenizer_size: int,
+        processes: int,
     ) -> None:
         least = {
             "scenes_per_shard": (scenes_per_shard, 1),
             "run": (run, 1),
             "block": (block, 1),
+            "tokenizer_size": (tokenizer_size, 259),  # the bytes, and the special tokens
             "processes": (processes, 0),
         }
         for name, (value, smallest) in least.items():
@@ -70,11 +88,13 @@ class Packing:
         self.seed = seed
         self.run = run
         self.block = block
+        self.tokenizer_size = tokenizer_size
         self.processes = processes or len(os.sched_getaffinity(0))
 
     def settings(self, source: Source) -> dict[str, Any]:
         """Return what decides the bytes of the dataset: two equal ones need not be packed twice."""
-        packing = {"scenes_per_shard": self.scenes_per_shard, "image_size": self.image_size, "seed": self.seed}
+        names = ("scenes_per_shard", "image_size", "seed", "tokenizer_size")
+        packing = {name: getattr(self, name) for name in names}
         return {"source": source.settings(), "packing": packing, "order": {"run": self.run, "block": self.block}}
 
     def write(self, source: Source, out: Path, *, overwrite: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -88,8 +108,10 @@ class Packing:
         _check_any(source)
         try:
             with atomic.new_folder(out) as partial:
-                parts = self._write_shards(source, partial, quiet=quiet)
-                spec = self._spec(source, parts)
+                written = self._write_shards(source, partial, quiet=quiet)
+                captions = [caption for shard in written["train"] for caption in shard.captions]
+                digest = self._write_tokenizer(captions, partial / TOKENIZER) if captions else None
+                spec = self._spec(source, written, tokenizer=digest)
                 atomic.write_json(partial / SPEC, spec)
         except BrokenProcessPool as error:
             raise FridoError(
@@ -112,15 +134,21 @@ class Packing:
             for number, first in enumerate(range(0, len(order), self.scenes_per_shard)):
                 yield Job(split, folder / f"{split}-{number:06d}.tar", order[first : first + self.scenes_per_shard])
 
-    def _write_shards(self, source: Source, folder: Path, *, quiet: bool) -> dict[str, list[dict[str, Any]]]:
+    def _write_shards(self, source: Source, folder: Path, *, quiet: bool) -> dict[str, list[Written]]:
         jobs = list(self._jobs(source, folder))
-        parts: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+        shards: dict[str, list[Written]] = {split: [] for split in SPLITS}
         with _progress(sum(len(job.scenes) for job in jobs), quiet) as advance:
-            for job, part in zip(jobs, self._run(source, jobs, advance), strict=True):
-                parts[job.split].append(part)
-        return {split: found for split, found in parts.items() if found}
+            for job, written in zip(jobs, self._run(source, jobs, advance), strict=True):
+                shards[job.split].append(written)
+        return {split: found for split, found in shards.items() if found}
 
-    def _run(self, source: Source, jobs: list[Job], advance: Any) -> list[dict[str, Any]]:
+    def _write_tokenizer(self, captions: list[str], path: Path) -> str:
+        """Write the tokenizer of some captions; return the hash of the file."""
+        content = tokenizer.train(captions, self.tokenizer_size).encode()
+        path.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
+
+    def _run(self, source: Source, jobs: list[Job], advance: Any) -> list[Written]:
         if min(self.processes, len(jobs)) == 1:
             _start(source, self.image_size)
             return [_write_shard(job, advance) for job in jobs]
@@ -132,7 +160,7 @@ class Packing:
             min(self.processes, len(jobs)), mp_context=context, initializer=_start, initargs=arguments
         ) as pool:
             futures = [pool.submit(_write_shard, job) for job in jobs]
-            waiting: set[Future[dict[str, Any]]] = set(futures)
+            waiting: set[Future[Written]] = set(futures)
             shown = 0
             try:
                 while waiting:
@@ -147,16 +175,17 @@ class Packing:
             advance(done.value - shown)
             return [future.result() for future in futures]
 
-    def _spec(self, source: Source, parts: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    def _spec(self, source: Source, written: dict[str, list[Written]], *, tokenizer: str | None) -> dict[str, Any]:
         splits = {
-            split: {"scenes": sum(part["scenes"] for part in shards), "shards": shards}
-            for split, shards in parts.items()
+            split: {"scenes": sum(shard.entry["scenes"] for shard in shards), "shards": [s.entry for s in shards]}
+            for split, shards in written.items()
         }
         spec = {
             "format": FORMAT,
             **self.settings(source),
             "splits": splits,
             "vocabulary": source.vocabulary.to_json(),
+            "tokenizer": tokenizer,
             "filters": source.filters(),
             "evaluation": None if len(splits) > 1 else "no val or test images: evaluated on train",
         }
@@ -203,15 +232,20 @@ def _follow(parent: Any) -> None:
     os._exit(1)
 
 
-def _write_shard(job: Job, advance: Any = None) -> dict[str, Any]:
-    """Write one tar and its index; return its entry for `dataset.json`. Runs in a packing process."""
+def _write_shard(job: Job, advance: Any = None) -> Written:
+    """Write one tar and its index. Runs in a packing process."""
     source, done = _worker["source"], _worker["done"]
+    captions: list[str] = []
     with closing(index.ShardWriter(job.path)) as shard:
         for number in job.scenes:
             scene = source.scene(job.split, number)
             scene = images.packed(scene, image_size=_worker["image_size"], where=f"image of scene {scene.id}")
             annotation = json.dumps(scene.to_json(), sort_keys=True).encode()
-            shard.add(scene.id, scene=annotation, image=scene.image, extension=images.suffix(scene.image))
+            captions += scene.captions
+            extension = images.suffix(scene.image)
+            shard.add(
+                scene.id, scene=annotation, image=scene.image, extension=extension, segmentation=scene.segmentation
+            )
             if advance is not None:
                 advance(1)
             else:
@@ -219,13 +253,14 @@ def _write_shard(job: Job, advance: Any = None) -> dict[str, Any]:
                     done.value += 1
     content = index.to_bytes(job.path, shard.samples)
     index.index_path(job.path).write_bytes(content)
-    return {
+    entry = {
         "name": job.path.name,
         "scenes": len(job.scenes),
         "bytes": job.path.stat().st_size,
         "sha256": sha256(job.path),
         "index_sha256": hashlib.sha256(content).hexdigest(),
     }
+    return Written(entry, captions)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class Reading:
         max_objects: Objects of a scene that are kept.
         max_relationships: Relationships of a scene that are kept.
         max_attributes: Attributes of an object that are kept.
+        max_caption: Bytes of a caption that are kept.
         workers: Threads that prepare the next batches.
         cache_mb: Memory for decoded images, MB.
     """
@@ -33,6 +34,7 @@ class Reading:
         max_objects: int,
         max_relationships: int,
         max_attributes: int,
+        max_caption: int,
         workers: int,
         cache_mb: int,
     ) -> None:
@@ -41,6 +43,7 @@ class Reading:
             "max_objects": max_objects,
             "max_relationships": max_relationships,
             "max_attributes": max_attributes,
+            "max_caption": max_caption,
         }
         self.workers, self.cache_mb = workers, cache_mb
 

@@ -1,5 +1,6 @@
 """A packed dataset, read by row."""
 
+import hashlib
 import json
 import os
 import threading
@@ -14,6 +15,7 @@ from frido.contracts.scene import Scene, Vocabulary
 from frido.data import index
 
 SPEC = "dataset.json"
+TOKENIZER = "tokenizer.json"
 FORMAT = 1
 AGAIN = "pack the dataset again (python -m frido.pack), or copy the file again"
 
@@ -35,6 +37,26 @@ def read_spec(root: Path) -> dict[str, Any]:
     return spec
 
 
+def _tokenizer(root: Path, spec: dict[str, Any]) -> str:
+    """Return the content of `tokenizer.json`; empty for a dataset without captions.
+
+    Raises:
+        FridoError: It is missing, or not the one that was packed.
+    """
+    digest = spec.get("tokenizer")
+    if digest is None:
+        return ""
+    path = root / TOKENIZER
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FridoError(str(path), got=error.strerror, wanted="a readable file", do=AGAIN) from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        raise FridoError(str(path), got=f"SHA-256 {found[:12]}", wanted=f"{digest[:12]}, as packed", do=AGAIN)
+    return content.decode()
+
+
 class Shards:
     """One split of a packed dataset. Rows are numbered through all shards; any can be read at any time.
 
@@ -43,7 +65,8 @@ class Shards:
         split: "train", "val" or "test".
 
     Raises:
-        FridoError: No dataset there, no such split, or a shard is missing or has another size than when packed.
+        FridoError: No dataset there, no such split, a shard is missing or has another size than when packed, or the
+            tokenizer is another one.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -57,7 +80,7 @@ class Shards:
                 wanted="a split with scenes",
                 do="pack a source that has one, or evaluate on another (frido.data.evaluation)",
             )
-        self.vocabulary = Vocabulary.from_json(self.spec["vocabulary"])
+        self.vocabulary = Vocabulary.from_json(self.spec["vocabulary"], _tokenizer(self.root, self.spec))
         self.run: int = self.spec["order"]["run"]
         self.block: int = self.spec["order"]["block"]
         self._parts: list[dict[str, Any]] = self.spec["splits"][split]["shards"]
@@ -73,14 +96,15 @@ class Shards:
         return int(self._ends[-1])
 
     def scene(self, row: int) -> Scene:
-        """Return the scene of a row with its encoded image.
+        """Return the scene of a row with its encoded image, and its segmentation where it has one.
 
         Raises:
             FridoError: The shard is cut short or changed; shard and key are named.
         """
         shard, sample = self._find(row)
         image = self._read(shard, sample, sample.image)
-        return Scene.from_json(json.loads(self._read(shard, sample, sample.scene)), image)
+        segmentation = self._read(shard, sample, sample.segmentation) if sample.segmentation else b""
+        return Scene.from_json(json.loads(self._read(shard, sample, sample.scene)), image, segmentation)
 
     def where(self, row: int) -> str:
         """Return the row's shard and key, for people."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 FORMS = (
     'JSON [{"objects": ["red circle", "square"], "relationships": [[0, "left of", 1]]}], '
     'JSON with boxes [{"objects": [{"name": "red circle", "box": [0.1, 0.2, 0.5, 0.6]}]}], '
+    'each scene with a "caption" if it is to have one (then "objects" may be []), '
     'or a .txt file with one scene a line: "red circle left of blue square; blue square above star"'
 )
 
 
 def read(path: Path, vocabulary: Vocabulary) -> list[Scene]:
-    """Return the scenes of `path`; every word is checked against `vocabulary`.
+    """Return the scenes of `path`; every word but those of captions is checked against `vocabulary`.
+
+    A scene that is given no caption is described in the words that it is given in.
 
     Raises:
         FridoError: The file is missing or malformed, or a word is unknown (the nearest known ones are named).
@@ -45,7 +49,9 @@ def read(path: Path, vocabulary: Vocabulary) -> list[Scene]:
 
 
 def _from_json(value: Any, name: str, where: str, vocabulary: Vocabulary) -> Scene:
-    if not isinstance(value, dict) or not isinstance(value.get("objects"), list) or not value["objects"]:
+    caption = value.get("caption", "") if isinstance(value, dict) else None
+    listed = isinstance(value, dict) and isinstance(value.get("objects"), list)
+    if not isinstance(caption, str) or not listed or not (caption or value["objects"]):
         raise FridoError(
             where, got=json.dumps(value)[:80], wanted=FORMS, do='Give it a list "objects" with at least one.'
         )
@@ -56,7 +62,14 @@ def _from_json(value: Any, name: str, where: str, vocabulary: Vocabulary) -> Sce
     boxed = all(isinstance(item, dict) and "box" in item for item in value["objects"])
     if boxed and not relationships:
         relationships = _from_boxes(objects, vocabulary)
-    return Scene(id=name, objects=objects, relationships=relationships)
+    return _captioned(Scene(id=name, objects=objects, relationships=relationships), caption)
+
+
+def _captioned(scene: Scene, caption: str = "") -> Scene:
+    """Return `scene` with a caption, by default "a red circle, a star; the red circle is left of the star"."""
+    names = [" ".join([*item.attributes, item.category]) for item in scene.objects]
+    told = [f"the {names[r.subject]} is {r.predicate} the {names[r.object]}" for r in scene.relationships]
+    return replace(scene, captions=(caption or "; ".join([", ".join(f"a {name}" for name in names), *told]),))
 
 
 def _object(item: Any, where: str, vocabulary: Vocabulary) -> Object:
@@ -115,11 +128,8 @@ def _from_triples(line: str, name: str, where: str, vocabulary: Vocabulary) -> S
                 phrases.append(end)
         if predicate:
             relationships.append(Relationship(phrases.index(ends[0]), predicate, phrases.index(ends[1])))
-    return Scene(
-        id=name,
-        objects=tuple(_object(phrase, where, vocabulary) for phrase in phrases),
-        relationships=tuple(relationships),
-    )
+    objects = tuple(_object(phrase, where, vocabulary) for phrase in phrases)
+    return _captioned(Scene(id=name, objects=objects, relationships=tuple(relationships)))
 
 
 def _from_boxes(objects: Sequence[Object], vocabulary: Vocabulary) -> tuple[Relationship, ...]:

@@ -46,6 +46,7 @@ class Procedural(Source):
             "objects": [scenes.min_objects, scenes.max_objects],
             "diameters": {word: list(limits) for word, limits in scenes.diameters.items()},
             "min_visible": scenes.min_visible,
+            "segmentation": scenes.segmentation,
             "seed": scenes.seed,
             **self.counts,
         }

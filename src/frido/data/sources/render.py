@@ -1,6 +1,7 @@
 """Draw one procedural scene: background, shapes with textures, then down to size. Numpy and Pillow, no torch."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,3 +132,17 @@ def draw(items: list[Placed], behind: Image.Image) -> Image.Image:
     for item in items:
         _paint(canvas, item)
     return canvas.reduce(SUPERSAMPLE)
+
+
+def segment(items: list[Placed], shapes: Sequence[str], resolution: int) -> np.ndarray:
+    """Return uint8 `(resolution, resolution)`: what covers most of each pixel, hidden parts left out.
+
+    A value is the index in `shapes` plus 1, and 0 for the background; of equal shares the smaller value wins.
+    """
+    canvas = np.zeros((resolution * SUPERSAMPLE, resolution * SUPERSAMPLE), np.int64)
+    for item in items:
+        canvas[item.top : item.bottom, item.left : item.right][item.mask] = shapes.index(item.shape) + 1
+    place = np.arange(resolution * SUPERSAMPLE) // SUPERSAMPLE
+    bins = (place[:, None] * resolution + place) * (len(shapes) + 1) + canvas
+    shares = np.bincount(bins.ravel(), minlength=resolution**2 * (len(shapes) + 1))
+    return shares.reshape(resolution, resolution, -1).argmax(-1).astype(np.uint8)

@@ -1,6 +1,5 @@
 """A seeded procedural renderer of annotated scenes: coloured, textured shapes that hide each other in part."""
 
-import io
 import math
 import zlib
 from dataclasses import replace
@@ -10,7 +9,8 @@ import numpy as np
 from frido.contracts.errors import FridoError
 from frido.contracts.geometry import PREDICATES, near, predicate_between
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
-from frido.data.sources.render import SUPERSAMPLE, Placed, background, draw, silhouette
+from frido.data.images import png
+from frido.data.sources.render import SUPERSAMPLE, Placed, background, draw, segment, silhouette
 from frido.data.sources.words import COLOURS, DIAMETERS, SHAPES, SIZES, TEXTURES
 
 RENDERER = 1
@@ -37,6 +37,7 @@ class Scenes:
         max_size: Largest diameter; nothing is drawn between 0.28 and 0.36.
         min_visible: Every object keeps at least this share of its area visible, in [0, 1].
         seed: Of the whole world of scenes.
+        segmentation: Whether scenes say what each pixel belongs to; their images do not depend on it.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Scenes:
         max_size: float,
         min_visible: float,
         seed: int,
+        segmentation: bool = False,
     ) -> None:
         if not 32 <= resolution <= 256:
             raise FridoError(
@@ -67,6 +69,7 @@ class Scenes:
         self.min_objects = min_objects
         self.max_objects = max_objects
         self.min_visible = min_visible
+        self.segmentation = segmentation
         self.seed = seed
         self.diameters = {
             word: (max(low, min_size), min(high, max_size))
@@ -96,16 +99,15 @@ class Scenes:
         image = draw(items, background(random, self.resolution))
         objects = tuple(self._annotate(item) for item in items)
         relationships = _relate(random, objects)
-        file = io.BytesIO()
-        image.save(file, "PNG", compress_level=1)
         return Scene(
             id=f"{split}-{index:07d}",
             objects=objects,
             relationships=relationships,
             captions=(_caption(objects, relationships),),
-            image=file.getvalue(),
+            image=png(np.asarray(image)),
             width=self.resolution,
             height=self.resolution,
+            segmentation=png(segment(items, SHAPES, self.resolution)) if self.segmentation else b"",
         )
 
     def silhouettes(self, split: str, index: int) -> tuple[Placed, ...]:
