@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 CONF = Path(__file__).parents[2] / "conf"
-DIALS = {"width": 32, "multipliers": [1, 2], "gate_width": 8, "context_width": 24, "steps": 4}
+DIALS = {"width": 32, "multipliers": [1, 2], "gate_width": 8, "context_width": 24, "max_objects": 8, "steps": 4}
 
 
 def names(group: str) -> list[str]:
@@ -21,14 +21,22 @@ def node(group: str, name: str) -> dict[str, Any]:
     for default in value.pop("defaults", []):
         if isinstance(default, dict):
             ((sub, option),) = default.items()
-            value[sub] = node(f"{group}/{sub}", option)
+            where, _, place = sub.partition(
+                "@"
+            )  # "gate", or "/conditioning@parts.layout": another group, to be put there
+            found = node(where[1:] if where.startswith("/") else f"{group}/{where}", option)
+            *above, last = (place or where).split(".")
+            inner = value
+            for key in above:
+                inner = inner.setdefault(key, {})
+            inner[last] = found
     return value
 
 
 def _fill(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("${"):
         path = value[2:-1]
-        return 0 if path == "seed" else DIALS[path.removeprefix("size.")]
+        return 0 if path == "seed" else DIALS[path.rpartition(".")[2]]
     return value
 
 

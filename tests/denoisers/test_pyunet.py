@@ -1,22 +1,36 @@
 """PyU-Net: published sizes, what a condition holds, what scales share."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from frido.contracts.context import Context
+from frido.contracts.context import Context, ContextWidths
 from frido.contracts.denoiser import concatenate
+from frido.contracts.errors import FridoError
 from tests.denoisers import options
 
 CHANNELS = (3, 4)
 GRIDS = (4, 8)
 
 
-def build(gate="spade", trunk="shared", channels=CHANNELS, context_width=24, option="pyunet", **changes):
-    node = options.node("denoiser", option) | changes
-    node["gate"], node["trunk"] = options.node("denoiser/gate", gate), options.node("denoiser/trunk", trunk)
-    return options.make(node)(channels=channels, context_width=context_width)
+def build(
+    gate="spade",
+    trunk="shared",
+    channels=CHANNELS,
+    context_width=24,
+    option="pyunet",
+    widths=None,
+    level=False,
+    **changes,
+):
+    node = options.node("denoiser", option)
+    node |= {"gate": options.node("denoiser/gate", gate), "trunk": options.node("denoiser/trunk", trunk)} | changes
+    widths = widths or ContextWidths(tokens=context_width, map=0, pooled=0)
+    return options.make(node)(channels=channels, context=widths, tells_level=level)
 
 
 def awake(network):
@@ -65,9 +79,9 @@ def test_published_share_of_gates():
     """108.0 M of them are gates (reference: measured on the official code)."""
     with torch.device("meta"):
         network = build("spade_f16f8", channels=(4, 4), context_width=640, option="pyunet_f16f8")
-    gates = sum(p.numel() for norm in network.trunk.at(0).norms(0) for p in norm.gate.parameters())
+    gates = sum(p.numel() for norm in network.trunk.norms(1) for p in norm.gate.parameters())
     assert round(gates / 1e6, 1) == 108.0
-    assert len(network.trunk.at(0).norms(0)) == 60
+    assert len(network.trunk.norms(1)) == 60
 
 
 def test_every_scale_predicts_its_own_shape(gate, trunk):
@@ -90,7 +104,8 @@ def test_every_input_matters(gate, trunk):
     plain = predict()
     assert not torch.allclose(plain, predict(noisy=noisy + 1))
     assert not torch.allclose(plain, predict(time=time + 100))
-    assert not torch.allclose(plain, predict(coarse=(coarse[0] + torch.randn_like(coarse[0]),)))
+    other = predict(coarse=(coarse[0] + torch.randn_like(coarse[0]),))
+    assert torch.equal(plain, other) == (network.gate.enters == "nowhere")
     assert not torch.allclose(plain, predict(context=context._replace(tokens=context.tokens.flip(-1))))
     padding = context.tokens.clone()
     padding[:, 3:] = 100.0
@@ -129,7 +144,7 @@ def test_forward_computes_nothing_of_the_condition():
     condition = network.condition(scale=1, coarse=coarse, context=context)
     called = []
     for name, module in network.named_modules():
-        if ".gate" in name or ".cross_attention.key" in name or ".cross_attention.value" in name:
+        if ".gate.s" in name or ".cross_attention.key" in name or ".cross_attention.value" in name:
             module.register_forward_hook(lambda *_, name=name: called.append(name))
     network(noisy, torch.zeros(2), condition)
     assert called == []
@@ -160,12 +175,27 @@ def test_unconditional():
     assert network(noisy, torch.zeros(3), network.condition(scale=0, coarse=(), context=Context())).shape == noisy.shape
 
 
-def test_per_scale_trunks_share_nothing():
-    network = build(trunk="per_scale")
-    coarse, fine = (set(map(id, network.trunk.at(scale).parameters())) for scale in range(2))
-    assert not coarse & fine
-    shared = build(trunk="shared")
-    assert shared.trunk.at(0) is shared.trunk.at(1)
+@pytest.mark.parametrize("trunk", ["shared", "per_scale", "partly_shared"])
+def test_what_scales_share(trunk):
+    """All, nothing, or all but the outermost level."""
+    network = build(trunk=trunk, multipliers=[1, 2, 2])
+    shared = {"middle": [], "down": [], "up": []}
+    for path, found in shared.items():
+        for slot in getattr(network.trunk, path):
+            found.append(slot.at(0) is slot.at(1))
+            if not found[-1]:
+                assert not set(map(id, slot.at(0).parameters())) & set(map(id, slot.at(1).parameters()))
+    expected = {
+        "shared": {"down": [True] * 5, "middle": [True] * 2, "up": [True] * 6},
+        "per_scale": {"down": [False] * 5, "middle": [False] * 2, "up": [False] * 6},
+        # a residual block, the way down; inner levels; the outermost level's blocks
+        "partly_shared": {
+            "down": [False, False, True, True, True],
+            "middle": [True] * 2,
+            "up": [True] * 4 + [False] * 2,
+        },
+    }
+    assert shared == expected[trunk]
 
 
 def test_training_reaches_every_parameter(gate, trunk):
@@ -189,16 +219,164 @@ def test_starts_from_zero_output():
 
 
 def test_heads():
-    single, several = build(head_channels=None), build(head_channels=8)
-    attention = [net.trunk.at(0).middle[0].transformer.layers[0].self_attention for net in (single, several)]
-    assert attention[0].heads == 1
-    assert attention[1].heads * 8 == attention[1].query.out_features
-    _, coarse, context = inputs(1)
-    condition = several.condition(scale=1, coarse=coarse, context=context)
-    assert condition.attention[0][0].shape[1] == attention[1].heads
+    """By number, or by width: then wide levels have more of them."""
+
+    def attention(**heads):
+        network = build(attention=options.node("denoiser/attention", "transformer") | heads)
+        _, coarse, context = inputs(1)
+        found = network.trunk.middle[0].at(0).attention.layers[0].self_attention
+        condition = network.condition(scale=1, coarse=coarse, context=context)
+        assert condition.attention[0][0].shape[1] == found.heads
+        return found
+
+    assert attention(num_heads=1, head_channels=None).heads == 1
+    assert attention(num_heads=4, head_channels=None).heads == 4
+    narrow = attention(num_heads=None, head_channels=8)
+    assert narrow.heads * 8 == narrow.query.out_features == 64
+    for wrong in ({"num_heads": 2, "head_channels": 8}, {"num_heads": None, "head_channels": None}, {"num_heads": 7}):
+        with pytest.raises(FridoError, match=r"denoiser\.attention"):
+            attention(**({"head_channels": None} | wrong))
 
 
 def test_coarse_latents_must_be_those_of_all_coarser_scales():
     _, _, context = inputs(1)
     with pytest.raises(AssertionError, match="scale 1 needs 1"):
         build().condition(scale=1, coarse=(), context=context)
+
+
+def draw(*shape, seed=3):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def predict(network, scale, context, *, level=None, coarse=None, noisy=None):
+    plain, below, _ = inputs(scale)
+    condition = network.condition(scale=scale, coarse=coarse or below, context=context, level=level)
+    return network(plain if noisy is None else noisy, torch.tensor([10.0, 500.0]), condition)
+
+
+@pytest.mark.parametrize("parts", ["map", "pooled", "tokens map", "tokens map pooled"])
+def test_every_part_of_a_context_comes_in(parts):
+    """By cross-attention, by concatenation, added to the embedding, or several at once."""
+    widths = ContextWidths(
+        *(width if part in parts else 0 for part, width in (("tokens", 24), ("map", 2), ("pooled", 5)))
+    )
+    network = awake(build(widths=widths)).eval()
+    full = {"tokens": draw(2, 5, 24), "map": draw(2, 2, 8, 8), "pooled": draw(2, 5)}
+    context = Context(**{part: value for part, value in full.items() if part in parts})
+    for scale in range(2):
+        with torch.no_grad():
+            plain = predict(network, scale, context)
+            for part in parts.split():
+                changed = context._replace(**{part: full[part] + draw(*full[part].shape, seed=4)})
+                assert not torch.allclose(plain, predict(network, scale, changed))
+    with pytest.raises(AssertionError, match="built for"):
+        predict(network, 0, Context())
+
+
+def test_maps_are_brought_to_the_grid():
+    """Averaged on coarser grids, repeated on finer ones."""
+    network = awake(build(widths=ContextWidths(tokens=0, map=1, pooled=0))).eval()
+    fine = draw(2, 1, 8, 8)
+    coarse = torch.nn.functional.avg_pool2d(fine, 2)
+    with torch.no_grad():
+        assert torch.equal(predict(network, 0, Context(map=fine)), predict(network, 0, Context(map=coarse)))
+        repeated = coarse.repeat_interleave(2, -1).repeat_interleave(2, -2)
+        assert torch.equal(predict(network, 1, Context(map=coarse)), predict(network, 1, Context(map=repeated)))
+
+
+def test_is_told_the_noise_in_the_coarse_latents():
+    network = build(level=True)
+    _, _, context = inputs(1)
+    low, high = torch.tensor([0.1, 0.1]), torch.tensor([0.9, 0.1])
+    start = network.condition(scale=1, coarse=inputs(1)[1], context=context, level=low).embedding
+    assert torch.equal(start[0], network.scale_embedding.weight[1])  # says nothing before it is trained
+    with torch.no_grad():
+        awake(network).eval()
+        one, other = (predict(network, 1, context, level=level) for level in (low, high))
+    assert not torch.allclose(one[0], other[0])
+    assert torch.equal(one[1], other[1])
+    with pytest.raises(AssertionError, match="told the share of noise"):
+        predict(network, 1, context)
+    assert build(level=True, channels=(4,)).level_embedding is None  # nothing is coarser
+
+
+@pytest.mark.parametrize("num_scales", [1, 2, 3, 4])
+def test_one_to_four_scales(num_scales, trunk):
+    pyramid(num_scales, "spade", trunk)
+
+
+def test_every_gate_takes_several_coarser_scales(gate):
+    pyramid(3, gate, "shared")
+
+
+def pyramid(num_scales, gate, trunk):
+    """Predict and train every scale of a pyramid."""
+    channels = (2, 3, 4, 5)[:num_scales]
+    network = awake(build(gate, trunk, channels=channels, context_width=0))
+    total = 0.0
+    for scale in range(num_scales):
+        side = 4 * 2**scale
+        coarse = tuple(draw(2, channels[s], side, side) for s in range(scale))
+        condition = network.condition(scale=scale, coarse=coarse, context=Context())
+        predicted = network(draw(2, channels[scale], side, side), torch.zeros(2), condition)
+        assert predicted.shape == (2, channels[scale], side, side)
+        total = total + predicted.square().sum()
+    total.backward()
+    assert [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+@pytest.mark.parametrize("resampling", options.names("denoiser/resampling"))
+@pytest.mark.parametrize("injection", options.names("denoiser/injection"))
+@pytest.mark.parametrize("attention", ["transformer", "plain"])
+def test_other_blocks(gate, attention, injection, resampling):
+    """Every kind of block goes with every gate, and trains."""
+    parts = {"attention": attention, "injection": injection, "resampling": resampling}
+    network = awake(
+        build(gate, context_width=0, **{part: options.node(f"denoiser/{part}", name) for part, name in parts.items()})
+    )
+    total = sum(predict(network, scale, Context()).square().sum() for scale in range(2))
+    total.backward()
+    assert [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+def test_plain_attention_takes_no_tokens():
+    with pytest.raises(FridoError, match="denoiser/attention"):
+        build(attention=options.node("denoiser/attention", "plain"))
+
+
+def test_checkpointing_is_exact(gate):
+    """Blocks computed again in the backward pass give the same outputs and gradients, bit for bit, dropout too."""
+    gradients = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        network = awake(build(gate, checkpointing=checkpointing, dropout=0.3)).train()
+        torch.manual_seed(1)
+        _, _, context = inputs(1)
+        predicted = predict(network, 1, context)
+        predicted.square().sum().backward()
+        gradients.append([predicted, *(p.grad for p in network.parameters() if p.grad is not None)])
+    assert all(torch.equal(kept, again) for kept, again in zip(*gradients, strict=True))
+
+
+def test_checkpointing_keeps_less():
+    """What autograd keeps for the backward pass."""
+    kept = []
+    for checkpointing in (False, True):
+        network = awake(build(checkpointing=checkpointing))
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, sizes=sizes: sizes.append(t.numel()) or t, lambda t: t):
+            predict(network, 1, inputs(1)[2])
+        kept.append(sum(sizes))
+    assert kept[1] < 0.6 * kept[0]
+
+
+EVERY = [f"{name}-shared" for name in options.names("denoiser/gate")]
+
+
+@pytest.mark.parametrize("pairs", [["spade-partly_shared"], pytest.param(EVERY, marks=pytest.mark.slow)], ids=len)
+def test_compiles_as_one_graph(pairs):
+    """In a process of its own: the type checks that tests run under are no part of a graph."""
+    script = Path(__file__).with_name("compiled.py")
+    done = subprocess.run([sys.executable, str(script), *pairs], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == pairs

@@ -1,33 +1,34 @@
 """The U-Net between input and output convolutions."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from frido.contracts.denoiser import Condition
 from frido.denoisers.gated_norm import GatedNorm
-from frido.nn.spatial_transformer import SpatialTransformer
-from frido.nn.unet_resblock import UNetDownsample, UNetResBlock, UNetUpsample
+from frido.denoisers.resampling.base import Resampling
+from frido.denoisers.trunks.base import MIDDLE, Trunk
+from frido.nn.unet_resblock import UNetResBlock
 
 
-class BlockSettings(NamedTuple):
-    """What all blocks of a trunk have in common."""
+class Parts(NamedTuple):
+    """What a trunk is built of."""
 
-    embedding_width: int
-    context_width: int
-    transformer_depth: int
-    head_channels: int | None
-    dropout: float
-    norm: Callable[..., GatedNorm]
-    """Takes `channels`, `epsilon` and `factor`."""
+    residual: Callable[..., UNetResBlock]
+    """Takes `in_channels`, `out_channels`, `factor` of the input's grid, `out_factor` and `resample`."""
+    attention: Callable[..., nn.Module]
+    """Takes `channels` and `factor`."""
+    resampling: Resampling
+    trunk: Trunk
 
 
 class TrunkBlock(nn.Module):
-    """A residual block, a transformer at the scales that attend here, and an upsampling where a level ends.
+    """A residual block, an attention at the scales that attend here, and a change of resolution; any may be absent.
 
     `places` says where a scale's `Condition` holds what this block needs: its first norm, its first cross-attention.
     The trunk sets it.
@@ -38,35 +39,28 @@ class TrunkBlock(nn.Module):
     def __init__(
         self,
         *,
-        in_channels: int,
-        out_channels: int,
-        factor: int,
+        residual: UNetResBlock | None,
+        attention: nn.Module | None,
+        resample: nn.Module | None,
         attending: Collection[int],
-        upsample: bool,
-        settings: BlockSettings,
     ) -> None:
         super().__init__()
+        self.residual, self.attention, self.resample = residual, attention, resample
         self.attending = frozenset(attending)
-        norm = partial(settings.norm, factor=factor)
-        self.residual = UNetResBlock(
-            in_channels=in_channels,
-            out_channels=out_channels,
-            embedding_width=settings.embedding_width,
-            dropout=settings.dropout,
-            norm_in=norm(channels=in_channels, epsilon=1e-5),
-            norm_out=norm(channels=out_channels, epsilon=1e-5),
-        )
-        self.transformer: SpatialTransformer | None = None
-        if attending:
-            self.transformer = SpatialTransformer(
-                channels=out_channels,
-                norm=norm(channels=out_channels, epsilon=1e-6),
-                depth=settings.transformer_depth,
-                context_width=settings.context_width,
-                head_channels=settings.head_channels,
-                dropout=settings.dropout,
-            )
-        self.upsample = UNetUpsample(channels=out_channels) if upsample else None
+        self.places = {}
+
+    def attention_of(self, scale: int) -> nn.Module | None:
+        return self.attention if scale in self.attending else None
+
+    def norms(self, scale: int) -> list[GatedNorm]:
+        """Return the gated norms that `scale` goes through, in the order of a condition's modulations."""
+        found: list[nn.Module] = []
+        for part in (self.residual, self.attention_of(scale), self.resample):
+            if isinstance(part, UNetResBlock):
+                found += [part.norm_in, part.norm_out]
+            elif part is not None and part is not self.resample:
+                found.append(part.norm)  # type: ignore[arg-type]
+        return found  # type: ignore[return-value]
 
     def forward(
         self,
@@ -74,15 +68,30 @@ class TrunkBlock(nn.Module):
         embedding: Float[Tensor, "batch embedding_width"],
         condition: Condition,
     ) -> Float[Tensor, "batch out_channels out_height out_width"]:
-        first_norm, first_attention = self.places[condition.scale]
-        modulations: Sequence = (None, None, None)
-        if condition.modulations:
-            modulations = condition.modulations[first_norm : first_norm + 3]
-        hidden = self.residual(hidden, embedding, modulations[:2])
-        if self.transformer is not None and condition.scale in self.attending:
-            contexts = condition.attention[first_attention : first_attention + len(self.transformer.layers)]
-            hidden = self.transformer(hidden, modulations[2], contexts, condition.mask)
-        return hidden if self.upsample is None else self.upsample(hidden)
+        norm, context = self.places[condition.scale]
+        modulations: Sequence[tuple[Tensor, ...]] = condition.modulations[norm : norm + 5] or ((),) * 5
+        if self.residual is not None:
+            hidden = self.residual(hidden, embedding, modulations[:2])
+            modulations = modulations[2:]
+        attention = self.attention_of(condition.scale)
+        if attention is not None:
+            contexts = condition.attention[context : context + attention.num_contexts]  # type: ignore[operator]
+            hidden = attention(hidden, embedding, modulations[0], contexts, condition.mask)
+            modulations = modulations[1:]
+        if isinstance(self.resample, UNetResBlock):
+            return self.resample(hidden, embedding, modulations[:2])
+        return hidden if self.resample is None else self.resample(hidden)
+
+
+class ByScale(nn.ModuleList):
+    """One block for each group of scales."""
+
+    def __init__(self, groups: Sequence[Sequence[int]], build: Callable[[Sequence[int]], TrunkBlock]) -> None:
+        super().__init__(build(group) for group in groups)
+        self.place = {scale: index for index, group in enumerate(groups) for scale in group}
+
+    def at(self, scale: int) -> TrunkBlock:
+        return self[self.place[scale]]  # type: ignore[return-value]
 
 
 class UNetTrunk(nn.Module):
@@ -92,8 +101,10 @@ class UNetTrunk(nn.Module):
         width: Channels at the input and output.
         multipliers: Channels of each level over `width`, from the finest.
         num_res_blocks: Residual blocks of a level going down; one more going up.
-        attention_factors: For each scale that this U-Net serves, the downsampling factors of the levels that attend.
-        settings: Of all blocks.
+        attention_factors: For each scale, the downsampling factors of the levels that attend.
+        checkpointing: Whether blocks are computed again in the backward pass instead of being kept: the same numbers
+            in less memory and more time.
+        parts: Of which it is built.
     """
 
     def __init__(
@@ -102,81 +113,90 @@ class UNetTrunk(nn.Module):
         width: int,
         multipliers: Sequence[int],
         num_res_blocks: int,
-        attention_factors: Mapping[int, Sequence[int]],
-        settings: BlockSettings,
+        attention_factors: Sequence[Sequence[int]],
+        checkpointing: bool,
+        parts: Parts,
     ) -> None:
         super().__init__()
-        block = partial(TrunkBlock, settings=settings)
-        levels = [(2**level, width * multiplier) for level, multiplier in enumerate(multipliers)]
+        self.checkpointing = checkpointing
+        num_scales, last, resampling = len(attention_factors), len(multipliers) - 1, parts.resampling
+
+        def slot(level: int, build: Callable[[Sequence[int]], TrunkBlock]) -> ByScale:
+            return ByScale(parts.trunk.groups(level=level, num_scales=num_scales), build)
+
+        def block(
+            level: int, *, inside: int, outside: int, attends: Callable[[int], bool], up: bool = False
+        ) -> ByScale:
+            factor = 2 ** min(level, last)
+
+            def build(group: Sequence[int]) -> TrunkBlock:
+                attending = [scale for scale in group if attends(scale)]
+                residual = parts.residual(
+                    in_channels=inside, out_channels=outside, factor=factor, out_factor=factor, resample=nn.Identity()
+                )
+                return TrunkBlock(
+                    residual=residual,
+                    attention=parts.attention(channels=outside, factor=factor) if attending else None,
+                    resample=resampling.up(channels=outside, factor=factor, residual=parts.residual) if up else None,
+                    attending=attending,
+                )
+
+            return slot(level, build)
+
+        def down(level: int, *, channels: int) -> ByScale:
+            def build(group: Sequence[int]) -> TrunkBlock:
+                resample = resampling.down(channels=channels, factor=2**level, residual=parts.residual)
+                return TrunkBlock(residual=None, attention=None, resample=resample, attending=())
+
+            return slot(level, build)
+
+        def attends_at(level: int) -> Callable[[int], bool]:
+            return lambda scale: 2**level in attention_factors[scale]
 
         self.down = nn.ModuleList()
         channels, skips = width, [width]
-        attending = {
-            factor: [scale for scale, factors in attention_factors.items() if factor in factors] for factor, _ in levels
-        }
-        for factor, level_channels in levels:
+        for level, multiplier in enumerate(multipliers):
             for _ in range(num_res_blocks):
-                self.down.append(
-                    block(
-                        in_channels=channels,
-                        out_channels=level_channels,
-                        factor=factor,
-                        attending=attending[factor],
-                        upsample=False,
-                    )
-                )
-                channels = level_channels
+                outside = width * multiplier
+                self.down.append(block(level, inside=channels, outside=outside, attends=attends_at(level)))
+                channels = outside
                 skips.append(channels)
-            if factor != levels[-1][0]:
-                self.down.append(UNetDownsample(channels=channels))
+            if level < last:
+                self.down.append(down(level, channels=channels))
                 skips.append(channels)
 
-        middle = partial(block, in_channels=channels, out_channels=channels, factor=levels[-1][0], upsample=False)
-        self.middle = nn.ModuleList([middle(attending=list(attention_factors)), middle(attending=[])])
+        middle = partial(block, MIDDLE, inside=channels, outside=channels)
+        self.middle = nn.ModuleList([middle(attends=lambda scale: True), middle(attends=lambda scale: False)])
 
         self.up = nn.ModuleList()
-        for factor, level_channels in reversed(levels):
+        for level, multiplier in reversed(list(enumerate(multipliers))):
             for index in range(num_res_blocks + 1):
-                self.up.append(
-                    block(
-                        in_channels=channels + skips.pop(),
-                        out_channels=level_channels,
-                        factor=factor,
-                        attending=attending[factor],
-                        upsample=factor > 1 and index == num_res_blocks,
-                    )
-                )
-                channels = level_channels
+                inside, outside = channels + skips.pop(), width * multiplier
+                up = level > 0 and index == num_res_blocks
+                self.up.append(block(level, inside=inside, outside=outside, attends=attends_at(level), up=up))
+                channels = outside
 
-        for part in self._blocks():
-            part.places = {}
-        for scale in attention_factors:
-            num_norms = num_attentions = 0
-            for part in self._blocks():
-                part.places[scale] = num_norms, num_attentions
-                attends = scale in part.attending
-                num_norms += 3 if attends else 2
-                num_attentions += len(part.transformer.layers) if attends else 0  # type: ignore[union-attr]
+        for scale in range(num_scales):
+            norms, contexts = 0, 0
+            for part in self._blocks(scale):
+                part.places[scale] = norms, contexts
+                norms += len(part.norms(scale))
+                attention = part.attention_of(scale)
+                contexts += 0 if attention is None else int(attention.num_contexts)  # type: ignore[arg-type]
 
-    def _blocks(self) -> list[TrunkBlock]:
-        return [part for part in self.modules() if isinstance(part, TrunkBlock)]
+    def _blocks(self, scale: int) -> list[TrunkBlock]:
+        return [slot.at(scale) for path in (self.down, self.middle, self.up) for slot in path]  # type: ignore[operator]
 
     def norms(self, scale: int) -> list[GatedNorm]:
         """Return the gated norms that `scale` goes through, in the order of a condition's modulations."""
-        found = []
-        for block in self._blocks():
-            found += [block.residual.norm_in, block.residual.norm_out]
-            if scale in block.attending:
-                found.append(block.transformer.norm)  # type: ignore[union-attr]
-        return found  # type: ignore[return-value]
+        return [norm for block in self._blocks(scale) for norm in block.norms(scale)]
 
     def keys_values(
         self, tokens: Float[Tensor, "batch tokens width"], *, scale: int
     ) -> tuple[tuple[Tensor, Tensor], ...]:
         """Return what each cross-attention of `scale` makes of a context, in a condition's order."""
-        transformers = [block.transformer for block in self._blocks() if scale in block.attending]
-        layers = [layer for transformer in transformers for layer in transformer.layers]  # type: ignore[union-attr]
-        return tuple(layer.cross_attention.keys_values(tokens) for layer in layers)  # type: ignore[union-attr,operator]
+        attentions = [attention for block in self._blocks(scale) if (attention := block.attention_of(scale))]
+        return tuple(pair for attention in attentions for pair in attention.keys_values(tokens))  # type: ignore[operator]
 
     def forward(
         self,
@@ -184,12 +204,18 @@ class UNetTrunk(nn.Module):
         embedding: Float[Tensor, "batch embedding_width"],
         condition: Condition,
     ) -> Float[Tensor, "batch channels height width"]:
+        def run(slot: nn.Module, hidden: Tensor) -> Tensor:
+            block = slot.at(condition.scale)  # type: ignore[operator]
+            if self.checkpointing and torch.is_grad_enabled():
+                return checkpoint(block, hidden, embedding, condition, use_reentrant=False)
+            return block(hidden, embedding, condition)
+
         skips = [hidden]
-        for block in self.down:
-            hidden = block(hidden, embedding, condition) if isinstance(block, TrunkBlock) else block(hidden)
+        for slot in self.down:
+            hidden = run(slot, hidden)
             skips.append(hidden)
-        for block in self.middle:
-            hidden = block(hidden, embedding, condition)
-        for block in self.up:
-            hidden = block(torch.cat([hidden, skips.pop()], dim=1), embedding, condition)
+        for slot in self.middle:
+            hidden = run(slot, hidden)
+        for slot in self.up:
+            hidden = run(slot, torch.cat([hidden, skips.pop()], dim=1))
         return hidden

@@ -42,3 +42,12 @@ def nearest(
 ) -> Float[Tensor, "batch channels to_height to_width"]:
     """Return `features` on a grid of `size` (height, width), each value repeated; the same tensor if it fits."""
     return features if features.shape[-2:] == size else F.interpolate(features, size=size, mode="nearest")
+
+
+def on_grid(
+    features: Float[Tensor, "batch channels height width"], size: tuple[int, int]
+) -> Float[Tensor, "batch channels to_height to_width"]:
+    """Return `features` on a grid of `size`: repeated where that is finer, averaged where it is coarser."""
+    if features.shape[-2] <= size[0]:
+        return nearest(features, size)
+    return F.adaptive_avg_pool2d(features, size)

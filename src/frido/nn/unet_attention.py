@@ -6,6 +6,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from frido.contracts.errors import FridoError
+
 
 class UNetAttention(nn.Module):
     """Multi-head attention; keys and values may be computed ahead of queries, since a condition's never change.
@@ -13,14 +15,12 @@ class UNetAttention(nn.Module):
     Args:
         width: Of the queries and of the result.
         source_width: Of the tokens attended to.
-        head_channels: Width of a head; `None` is one head of `width`, which is what the official code's
-            `legacy` switch gives whatever its configuration asks for.
+        num_heads: Number of heads.
     """
 
-    def __init__(self, *, width: int, source_width: int, head_channels: int | None) -> None:
+    def __init__(self, *, width: int, source_width: int, num_heads: int) -> None:
         super().__init__()
-        assert head_channels is None or width % head_channels == 0, f"{width} channels in heads of {head_channels}"
-        self.heads = 1 if head_channels is None else width // head_channels
+        self.heads = num_heads
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(source_width, width, bias=False)
         self.value = nn.Linear(source_width, width, bias=False)
@@ -44,11 +44,37 @@ class UNetAttention(nn.Module):
         """Attend from every position to the tokens where `mask` is True (all of them without one)."""
         queries = rearrange(self.query(hidden), "b n (h d) -> b h n d", h=self.heads)
         allowed = None if mask is None else mask[:, None, None, :]
-        attended = _attend(queries, keys.to(queries.dtype), values.to(queries.dtype), allowed)
+        attended = attend(queries, keys.to(queries.dtype), values.to(queries.dtype), allowed)
         return self.output(rearrange(attended, "b h n d -> b n (h d)"))
 
 
-def _attend(queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor | None) -> Tensor:
+def count_heads(channels: int, *, num_heads: int | None, head_channels: int | None) -> int:
+    """Return the number of heads of an attention over `channels`, given as a number or by their width.
+
+    Raises:
+        FridoError: Both or none is given, or heads of that kind do not fit.
+    """
+    if (num_heads is None) == (head_channels is None):
+        raise FridoError(
+            "denoiser.attention",
+            got=f"num_heads={num_heads} and head_channels={head_channels}",
+            wanted="one of the two: how many heads, or how wide each is",
+            do="denoiser.attention.num_heads=null, or denoiser.attention.head_channels=null",
+        )
+    parts = num_heads or head_channels
+    assert parts is not None
+    if channels % parts:
+        raise FridoError(
+            "denoiser.attention",
+            got=f"num_heads={num_heads} and head_channels={head_channels} at a level of {channels} channels",
+            wanted=f"a divisor of {channels}",
+            do="denoiser.attention.num_heads=1 denoiser.attention.head_channels=null",
+        )
+    return num_heads if num_heads else channels // parts
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor | None) -> Tensor:
+    """Return the attended values `(batch, heads, positions, head)`; `allowed` broadcasts over the scores."""
     if queries.device.type != "cpu" or queries.dtype == torch.float32:
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=allowed)
     # The CPU kernel is 2 to 4 times slower backward in bf16 than in float32 (torch 2.15, 64 queries of 48 channels).

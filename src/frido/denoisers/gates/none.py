@@ -1,20 +1,12 @@
-"""No modulation."""
+"""No gate."""
 
-from jaxtyping import Float
-from torch import Tensor
-
-from frido.denoisers.gates.base import Gate
+from frido.denoisers.gates.base import Gate, GateSite
 
 
 class NoGate(Gate):
-    """Leaves every norm alone; the coarse latents enter once, concatenated to the noisy ones (Frido's ablation)."""
+    """Finer scales see nothing of the coarser ones: the floor that other gates are measured from."""
 
-    concatenates = True
+    enters = "nowhere"
 
-    def __init__(self, *, channels: int, coarse_channels: int) -> None:
-        super().__init__()
-
-    def forward(
-        self, coarse: Float[Tensor, "batch coarse_channels height width"]
-    ) -> tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch channels height width"]]:
-        raise AssertionError("this gate modulates nothing")
+    def site(self, *, channels: int, coarse_channels: int, embedding_width: int, attends: bool) -> GateSite | None:
+        return None

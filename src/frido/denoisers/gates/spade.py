@@ -4,30 +4,46 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from frido.denoisers.gates.base import Gate
+from frido.denoisers.gates.base import Gate, GateSite, modulated, scaled
 
 
-class SpadeGate(Gate):
-    """Scale and shift per cell: `a = ReLU(conv(coarse))`, `scale = conv(a)`, `shift = conv(a)` (Park et al., 2019).
+class SpadeSite(GateSite):
+    """Scale and shift per cell: `a = ReLU(conv(coarse))`, `scale = conv(a)`, `shift = conv(a)` (Park et al., 2019)."""
 
-    Convolutions are 3x3 and start as PyTorch starts them, as in Frido: a fresh gate is not the identity.
-
-    Args:
-        channels: Of the norm (run time).
-        coarse_channels: Of the coarse features (run time).
-        hidden: Channels of `a`; 128 in Frido.
-    """
-
-    concatenates = False
-
-    def __init__(self, *, channels: int, coarse_channels: int, hidden: int) -> None:
+    def __init__(self, *, channels: int, coarse_channels: int, hidden: int, init: float) -> None:
         super().__init__()
         self.shared = nn.Conv2d(coarse_channels, hidden, 3, padding=1)
         self.scale = nn.Conv2d(hidden, channels, 3, padding=1)
         self.shift = nn.Conv2d(hidden, channels, 3, padding=1)
+        scaled(self.scale, init)
+        scaled(self.shift, init)
 
-    def forward(
-        self, coarse: Float[Tensor, "batch coarse_channels height width"]
-    ) -> tuple[Float[Tensor, "batch channels height width"], Float[Tensor, "batch channels height width"]]:
+    def prepare(self, coarse: Float[Tensor, "batch coarse_channels height width"]) -> tuple[Tensor, ...]:
         activated = F.relu(self.shared(coarse))
         return self.scale(activated), self.shift(activated)
+
+    def forward(
+        self,
+        normed: Float[Tensor, "batch channels height width"],
+        prepared: tuple[Tensor, ...],
+        embedding: Float[Tensor, "batch embedding_width"],
+    ) -> Float[Tensor, "batch channels height width"]:
+        return modulated(normed, *prepared)
+
+
+class SpadeGate(Gate):
+    """Scale and shift of every norm, per cell, from 3x3 convolutions of the coarser scales (Frido).
+
+    Args:
+        hidden: Channels between the convolutions; 128 in Frido.
+        init: Factor on the initial weights of the last convolutions: 1 the official start, which is not the identity;
+            0 starts as the identity.
+    """
+
+    enters = "norms"
+
+    def __init__(self, *, hidden: int, init: float) -> None:
+        self.hidden, self.init = hidden, init
+
+    def site(self, *, channels: int, coarse_channels: int, embedding_width: int, attends: bool) -> GateSite | None:
+        return SpadeSite(channels=channels, coarse_channels=coarse_channels, hidden=self.hidden, init=self.init)

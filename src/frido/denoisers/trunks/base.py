@@ -2,17 +2,19 @@
 
 from abc import ABC, abstractmethod
 
-from torch import nn
 
-from frido.denoisers.unet_trunk import UNetTrunk
-
-
-class Trunk(nn.Module, ABC):
-    """The U-Nets of a pyramid. Built by a partial with run-time arguments `build` and `num_scales`.
-
-    `build` takes the scales that one U-Net is to serve.
-    """
+class Trunk(ABC):
+    """Divides the scales of a pyramid among copies of each level of a U-Net."""
 
     @abstractmethod
-    def at(self, scale: int) -> UNetTrunk:
-        """Return the U-Net of `scale`."""
+    def groups(self, *, level: int, num_scales: int) -> list[list[int]]:
+        """Return which scales share a level's weights, as a partition of the scales in rising order.
+
+        Args:
+            level: 0 is the outermost level (the finest grid); `MIDDLE` is the middle.
+            num_scales: Of the pyramid.
+        """
+
+
+MIDDLE = 1_000
+"""The level of the middle: deeper than any."""
