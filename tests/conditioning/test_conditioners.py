@@ -1,53 +1,42 @@
-"""What every conditioner promises, and what scene graphs add."""
+"""What every conditioner promises."""
 
 import pytest
 import torch
 
 from frido.contracts.batch import Annotations
+from frido.contracts.errors import FridoError
 from frido.contracts.scene import Vocabulary
+from tests.conditioning.given import build, same, scenes, written
 from tests.denoisers import options
 
-VOCABULARY = Vocabulary(("circle", "square", "star"), ("red", "blue", "large", "small"), ("left of", "above", "near"))
-
-
-def scenes(objects=3, triples=2):
-    """Two scenes: three objects with two triples, one object with none; padded to the given sizes."""
-    categories = torch.full((2, objects), -1)
-    attributes = torch.full((2, objects, 2), -1)
-    boxes = torch.zeros(2, objects, 4)
-    relationships = torch.full((2, triples, 3), -1)
-    categories[0, :3], categories[1, 0] = torch.tensor([0, 1, 0]), 2
-    attributes[0, :3] = torch.tensor([[0, 2], [1, -1], [0, 2]])
-    attributes[1, 0] = torch.tensor([3, 1])
-    boxes[0, :3] = torch.rand(3, 4, generator=torch.Generator().manual_seed(0))
-    boxes[1, 0] = torch.tensor([0.1, 0.2, 0.5, 0.9])
-    relationships[0, :2] = torch.tensor([[0, 0, 1], [1, 1, 2]])
-    return Annotations(categories, attributes, boxes, relationships)
-
-
-def build(name):
-    torch.manual_seed(0)
-    return options.build("conditioning", name)(vocabulary=VOCABULARY).eval()
+UNTOLD = {"none"}
+"""Options that say nothing of the scene."""
+EMPTY_TEXT = {"scene_graph_text", "text", "clip"}
+"""Options whose empty context is a text of its start and end: more than one token."""
+UNLEARNED = {"none", "class_pooled", "clip"}
+"""Options without anything to train."""
 
 
 @pytest.fixture(params=options.names("conditioning"))
-def conditioner(request):
-    return build(request.param)
+def conditioner(request, tmp_path):
+    made = build(request.param, tmp_path)
+    made.option = request.param
+    return made
 
 
-def same(context, other):
-    return all((a is None and b is None) or torch.equal(a, b) for a, b in zip(context, other, strict=True))
+def let_through(context, row):
+    return context.tokens[row] if context.mask is None else context.tokens[row][context.mask[row]]
 
 
-def test_width_is_that_of_its_tokens(conditioner):
-    context = conditioner(scenes())
-    assert (context.tokens is None) == (conditioner.width == 0)
-    if context.tokens is not None:
-        assert context.tokens.shape[-1] == conditioner.width
+def test_widths_are_those_of_its_context(conditioner):
+    for context in (conditioner(scenes()), conditioner.empty(scenes())):
+        for part, width in ((context.tokens, conditioner.width), (context.pooled, conditioner.pooled_width)):
+            assert (part is None) == (width == 0)
+            assert part is None or part.shape[-1] == width
 
 
 def test_empty_has_the_shapes_of_the_full(conditioner):
-    for annotations in (scenes(), scenes(5, 4)):
+    for annotations in (scenes(), scenes(5, 4, 60)):
         full, empty = conditioner(annotations), conditioner.empty(annotations)
         for a, b in zip(full, empty, strict=True):
             assert (a is None and b is None) or (a.shape == b.shape and a.dtype == b.dtype)
@@ -55,100 +44,100 @@ def test_empty_has_the_shapes_of_the_full(conditioner):
 
 def test_empty_says_nothing_of_the_scene(conditioner):
     annotations = scenes()
-    other = annotations._replace(categories=annotations.categories.flip(0), boxes_xyxy=annotations.boxes_xyxy.flip(0))
-    assert same(conditioner.empty(annotations), conditioner.empty(other))
-    if conditioner.width:
-        empty = conditioner.empty(annotations)
-        assert empty.mask.sum(1).tolist() == [1, 1]
-        assert not torch.allclose(empty.tokens[:, 0], conditioner(annotations).tokens[:, 0])
+    empty = conditioner.empty(annotations)
+    assert same(empty, conditioner.empty(Annotations(*(tensor.flip(0, 1) for tensor in annotations))))
+    if empty.mask is not None and conditioner.option not in EMPTY_TEXT:
+        parts = len(getattr(conditioner, "parts", "1"))
+        assert empty.mask.sum(1).tolist() == [parts, parts]
+
+
+def test_every_scene_is_told(conditioner):
+    if conditioner.option in UNTOLD:
+        return
+    context, empty = conditioner(scenes()), conditioner.empty(scenes())
+    told = [part for part, _ in zip(context, empty, strict=True) if part is not None and part.is_floating_point()]
+    blank = [part for part in empty if part is not None and part.is_floating_point()]
+    assert not any(torch.allclose(a, b) for a, b in zip(told, blank, strict=True))
+    assert not any(torch.allclose(part[0], part[1]) for part in told)
 
 
 def test_padding_changes_nothing(conditioner):
     if conditioner.width == 0:
         return
-    tight, loose = conditioner(scenes()), conditioner(scenes(6, 5))
+    tight, loose = conditioner(scenes()), conditioner(scenes(6, 5, 60))
     for row in range(2):
-        expected, found = (c.tokens[row][c.mask[row]] for c in (tight, loose))
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(let_through(loose, row), let_through(tight, row), atol=1e-5, rtol=1e-5)
 
 
-def test_a_scene_without_objects_is_a_context(conditioner):
+def test_what_the_mask_hides_is_zero(conditioner):
+    context = conditioner(scenes(6, 5))
+    if context.mask is not None:
+        assert context.tokens[~context.mask].eq(0).all()
+
+
+def test_a_scene_of_which_nothing_is_told_is_a_context(conditioner):
     annotations = scenes()
-    nothing = Annotations(*(torch.full_like(tensor, -1) for tensor in annotations))
+    nothing = Annotations(*(torch.full_like(tensor, -1) for tensor in annotations[:-1]), written(["", ""]))
     context = conditioner(nothing)
-    if context.tokens is not None:
-        assert context.mask.any(dim=1).all()
-        assert context.tokens.isfinite().all()
+    assert all(part.isfinite().all() for part in context if part is not None)
+    assert context.mask is None or context.mask.any(dim=1).all()
 
 
 def test_training_reaches_every_parameter(conditioner):
     annotations = scenes()
     total = torch.zeros(())
     for context in (conditioner(annotations), conditioner.empty(annotations)):
-        if context.tokens is not None:
-            weights = torch.randn(context.tokens.shape, generator=torch.Generator().manual_seed(1))
-            total = total + (context.tokens * weights).sum()
+        for part in (context.tokens, context.pooled):
+            if part is not None:
+                total = total + (part * torch.randn(part.shape, generator=torch.Generator().manual_seed(1))).sum()
+    assert total.requires_grad == (conditioner.option not in UNLEARNED)
     if total.requires_grad:
         total.backward()
     assert [name for name, parameter in conditioner.named_parameters() if parameter.grad is None] == []
 
 
-def permuted(annotations, order):
-    """Return the first scene's objects in another order, triples renumbered to match."""
-    place = torch.empty(len(order), dtype=torch.long)
-    place[order] = torch.arange(len(order))
-    relationships = annotations.relationships.clone()
-    real = relationships[..., 1] >= 0
-    for end in (0, 2):
-        relationships[..., end][real] = place[relationships[..., end][real]]
-    return Annotations(
-        annotations.categories[:, order],
-        annotations.attributes[:, order],
-        annotations.boxes_xyxy[:, order],
-        relationships,
-    )
+def test_weights_are_the_whole_state(conditioner, tmp_path):
+    other = build(conditioner.option, tmp_path)
+    for parameter in other.parameters():
+        torch.nn.init.normal_(parameter)
+    if any(True for _ in other.parameters()):
+        assert not same(other(scenes()), conditioner(scenes()))
+    other.load_state_dict(conditioner.state_dict())
+    assert same(other(scenes()), conditioner(scenes()))
 
 
-@pytest.mark.parametrize("name", ["scene_graph", "layout"])
-def test_order_of_objects_means_nothing(name):
-    conditioner = build(name)
-    annotations = Annotations(*(tensor[:1] for tensor in scenes()))
-    order = torch.tensor([2, 0, 1])
-    plain, moved = conditioner(annotations), conditioner(permuted(annotations, order))
-    num_objects = annotations.categories.shape[1]
-    torch.testing.assert_close(moved.tokens[:, 0], plain.tokens[:, 0], atol=1e-5, rtol=1e-5)
-    objects, rest = plain.tokens[:, 1 : 1 + num_objects], plain.tokens[:, 1 + num_objects :]
-    torch.testing.assert_close(moved.tokens[:, 1 : 1 + num_objects], objects[:, order], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(moved.tokens[:, 1 + num_objects :], rest, atol=1e-5, rtol=1e-5)
+def test_a_scene_does_not_depend_on_its_batch(conditioner):
+    whole, alone = conditioner(scenes()), conditioner(Annotations(*(tensor[1:] for tensor in scenes())))
+    for a, b in zip(whole, alone, strict=True):
+        if a is not None:
+            torch.testing.assert_close(a[1:], b, atol=1e-5, rtol=1e-5)
 
 
-def test_order_of_attributes_means_nothing():
-    conditioner, annotations = build("scene_graph"), scenes()
-    moved = annotations._replace(attributes=annotations.attributes.flip(-1))
-    torch.testing.assert_close(conditioner(moved).tokens, conditioner(annotations).tokens, atol=1e-5, rtol=1e-5)
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_gpu_agrees(tmp_path):
+    for name in options.names("conditioning"):
+        conditioner = build(name, tmp_path)
+        on_cpu = conditioner(scenes())
+        on_gpu = conditioner.cuda()(Annotations(*(tensor.cuda() for tensor in scenes())))
+        for a, b in zip(on_cpu, on_gpu, strict=True):
+            if a is not None:
+                torch.testing.assert_close(b.cpu(), a, atol=1e-3, rtol=1e-3)
 
 
-def test_triples_tell_equal_objects_apart():
-    """The first and third object of the first scene are both a large red circle; only their triples differ."""
-    conditioner, annotations = build("scene_graph"), scenes()
-    tokens = conditioner(annotations).tokens
-    assert not torch.allclose(tokens[0, 1], tokens[0, 3], atol=1e-3)
-    alone = annotations._replace(relationships=torch.full_like(annotations.relationships, -1))
-    tokens = conditioner(alone).tokens
-    torch.testing.assert_close(tokens[0, 1], tokens[0, 3], atol=1e-5, rtol=1e-5)
+@pytest.mark.parametrize("name", ["text", "scene_graph_text"])
+@pytest.mark.parametrize("masked", [True, False])
+def test_padding_of_texts_is_hidden_or_not(name, masked):
+    conditioner = build(name, max_tokens=30, masked=masked)
+    context = conditioner(scenes())
+    assert (context.mask is not None) == masked
+    ids, _ = conditioner.tokenize(scenes())
+    with torch.no_grad():
+        conditioner.transformer.words.weight[ids[1, -1]] += 1  # the padding's
+    moved = conditioner(scenes())
+    assert torch.allclose(moved.tokens[1, 0], context.tokens[1, 0]) == masked
 
 
-def test_direction_and_predicate_of_a_triple_matter():
-    conditioner, annotations = build("scene_graph"), scenes()
-    plain = conditioner(annotations).tokens
-    for change in ([[1, 0, 0], [1, 1, 2]], [[0, 2, 1], [1, 1, 2]]):
-        relationships = annotations.relationships.clone()
-        relationships[0] = torch.tensor(change)
-        assert not torch.allclose(conditioner(annotations._replace(relationships=relationships)).tokens, plain)
-
-
-def test_layout_reads_boxes_and_scene_graph_does_not():
-    annotations = scenes()
-    moved = annotations._replace(boxes_xyxy=annotations.boxes_xyxy + 0.05)
-    assert not torch.allclose(build("layout")(moved).tokens, build("layout")(annotations).tokens)
-    assert torch.equal(build("scene_graph")(moved).tokens, build("scene_graph")(annotations).tokens)
+def test_a_dataset_without_captions_has_no_tokenizer():
+    with pytest.raises(FridoError, match="packed without captions"):
+        build("text", vocabulary=Vocabulary(("circle",), (), ()))

@@ -17,6 +17,8 @@ class Conditioner(nn.Module, ABC):
 
     width: int
     """Of the tokens; 0 where there are none."""
+    pooled_width: int = 0
+    """Of the pooled vector; 0 where there is none."""
 
     @abstractmethod
     def forward(self, annotations: Annotations) -> Context: ...

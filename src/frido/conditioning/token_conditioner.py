@@ -1,0 +1,59 @@
+"""What conditioners have in common that turn scenes into ids and ids into tokens."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from frido.conditioning.base import Conditioner
+from frido.conditioning.embedding_transformer import EmbeddingTransformer
+from frido.contracts.batch import Annotations
+from frido.contracts.context import Context
+
+
+class TokenConditioner(Conditioner):
+    """Rows of ids through an `EmbeddingTransformer`. The empty context is that of a scene of which nothing is told.
+
+    Args:
+        transformer: Partial that takes `words` and `max_tokens`.
+        words: Number of different ids.
+        max_tokens: Longest row of ids.
+    """
+
+    def __init__(self, *, transformer: Callable[..., EmbeddingTransformer], words: int, max_tokens: int) -> None:
+        super().__init__()
+        self.transformer = transformer(words=words, max_tokens=max_tokens)
+        self.width = self.transformer.width
+
+    @abstractmethod
+    def tokenize(
+        self, annotations: Annotations
+    ) -> tuple[Int[Tensor, "batch tokens"], Bool[Tensor, "batch tokens"] | None]:
+        """Return ids, on the device of the annotations, and which of them are no padding; `None` lets all be seen.
+
+        Their number is the same for all annotations.
+        """
+
+    def forward(self, annotations: Annotations) -> Context:
+        ids, real = self.tokenize(annotations)
+        tokens = self.transformer(ids, real)
+        return Context(tokens=tokens if real is None else tokens * real[..., None], mask=real)
+
+    def empty(self, annotations: Annotations) -> Context:
+        context = self(nothing(annotations))
+        batch = len(annotations.categories)
+        return Context(*(None if part is None else part.expand(batch, *part.shape[1:]) for part in context))
+
+
+def nothing(annotations: Annotations) -> Annotations:
+    """Return annotations of one scene of which nothing is told: no objects, no relationships, no caption."""
+    row = Annotations(*(tensor[:1] for tensor in annotations))
+    return Annotations(
+        categories=torch.full_like(row.categories, -1),
+        attributes=torch.full_like(row.attributes, -1),
+        boxes_xyxy=torch.zeros_like(row.boxes_xyxy),
+        relationships=torch.full_like(row.relationships, -1),
+        captions=torch.zeros_like(row.captions),
+    )
