@@ -91,6 +91,7 @@ def batch_at(images_seen, size=BATCH):
         attributes=torch.zeros(size, 0, 0, dtype=torch.long),
         boxes_xyxy=torch.zeros(size, 0, 4),
         relationships=torch.zeros(size, 0, 3, dtype=torch.long),
+        captions=torch.zeros(size, 0, dtype=torch.uint8),
     )
     rows = positions.remainder(len(IMAGES))
     ids = tuple(f"{row:06d}" for row in rows.tolist())

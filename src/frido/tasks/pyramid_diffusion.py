@@ -1,97 +1,35 @@
 """Diffusion over a latent pyramid: where denoiser, conditioner and mathematics meet."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from frido.conditioning.base import Conditioner
+from frido.conditioning.views.base import Prepared, View
 from frido.contracts import rng
 from frido.contracts.batch import Annotations, Batch
-from frido.contracts.context import choose
 from frido.contracts.denoiser import Denoiser
 from frido.contracts.errors import FridoError
 from frido.contracts.phase import Phase
 from frido.contracts.pyramid import Pyramid
+from frido.diffusion.given import Given, check_given
 from frido.diffusion.guidance.base import Guidance
 from frido.diffusion.layouts.base import Layout, Shape
 from frido.diffusion.losses.base import Loss
 from frido.diffusion.noising.base import TeacherForcing
 from frido.diffusion.parameterizations.base import Parameterization
-from frido.diffusion.pyramid_chains import run_chains
+from frido.diffusion.pyramid_chains import ChainNoise, run_chains
 from frido.diffusion.samplers.base import Sampler
+from frido.diffusion.scales.base import Scales
 from frido.diffusion.schedules.base import Schedule
-
-
-class DenoisingPhase(Phase):
-    """Trains all scales of a denoiser, and its conditioner, on the latents of a batch.
-
-    Every scale is noised for itself at one time per sample that all scales share, and sees the true coarser latents
-    through teacher forcing (Frido). All randomness is a function of the sample's position.
-    """
-
-    name = "denoiser"
-
-    def __init__(
-        self,
-        *,
-        denoiser: Denoiser,
-        conditioner: Conditioner,
-        schedule: Schedule,
-        parameterization: Parameterization,
-        teacher_forcing: TeacherForcing,
-        layout: Layout,
-        loss: Loss,
-        scale_weights: Sequence[float],
-        condition_dropout: float,
-        seed: int,
-    ) -> None:
-        super().__init__()
-        self.denoiser, self.conditioner = denoiser, conditioner
-        self.schedule, self.parameterization = schedule, parameterization
-        self.teacher_forcing, self.layout, self.loss = teacher_forcing, layout, loss
-        self.scale_weights, self.condition_dropout, self.seed = scale_weights, condition_dropout, seed
-
-    def trained(self) -> Iterable[nn.Parameter]:
-        return (parameter for parameter in self.parameters() if parameter.requires_grad)
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return `loss`, its weighted sum, and `loss/scale<s>`, each scale's own."""
-        assert batch.pyramid is not None, "the denoiser trains on latents, and the batch has none"
-        positions = batch.positions
-        own = [(latent.shape[1], latent.shape[2], latent.shape[3]) for latent in batch.pyramid]
-        clean = self.layout.arrange(batch.pyramid)
-
-        context = self.conditioner(batch.annotations)
-        empty = self.conditioner.empty(batch.annotations)
-        keep = rng.uniform(positions, seed=self.seed, purpose="condition dropout") >= self.condition_dropout
-        context = choose(keep, context, empty)
-
-        time = rng.uniform(positions, seed=self.seed, purpose="time") * self.schedule.num_steps
-        time = time.floor().to(torch.float32)
-        alpha, sigma = (
-            factor(time).to(clean[0].dtype).view(-1, 1, 1, 1) for factor in (self.schedule.alpha, self.schedule.sigma)
-        )
-
-        losses: dict[str, Tensor] = {}
-        total = torch.zeros((), device=positions.device)
-        for scale, latent in enumerate(clean):
-            forced = self.teacher_forcing(
-                clean[:scale],
-                tuple(self._noise(positions, f"coarse/{scale}/{k}", clean[k]) for k in range(scale)),
-            )
-            coarse = self.layout.coarse(forced, own=own)
-            noise = self._noise(positions, f"noise/{scale}", latent)
-            condition = self.denoiser.condition(scale=scale, coarse=coarse, context=context)
-            prediction = self.denoiser(alpha * latent + sigma * noise, time, condition)
-            target = self.parameterization.target(latent, noise, alpha, sigma)
-            losses[f"loss/scale{scale}"] = self.loss(prediction, target).mean()
-            total = total + self.scale_weights[scale] * losses[f"loss/scale{scale}"]
-        return {"loss": total, **{name: value.detach() for name, value in losses.items()}}
-
-    def _noise(self, positions: Tensor, purpose: str, like: Tensor) -> Tensor:
-        return rng.normal(positions, seed=self.seed, purpose=purpose, shape=like.shape[1:]).to(like.dtype)
+from frido.diffusion.terminal_signal import check_terminal_signal
+from frido.diffusion.times.base import Times
+from frido.diffusion.weights.base import Weighting
+from frido.tasks.denoising import DenoisingPhase
+from frido.tasks.denoising_error import DenoisingError
+from frido.tasks.held_out_error import HeldOutError
 
 
 class PyramidDiffusion(nn.Module):
@@ -100,11 +38,15 @@ class PyramidDiffusion(nn.Module):
     Args:
         denoiser: Of all scales (run time).
         conditioner: Whose width the denoiser was built for (run time).
+        view: Whose map the denoiser was built for (run time).
         schedule: Of the noise (run time).
         parameterization: What the denoiser predicts (run time).
         teacher_forcing: How finer scales see the true coarser ones (run time).
         layout: On which grids the chains run (run time).
         loss: Between prediction and target, per sample.
+        weighting: Of the loss over times.
+        times: That a sample is trained at.
+        scales: Which scales a sample trains; takes `num_scales`.
         scale_weights: Of the scales' losses, coarsest first; null shares 1 equally. Frido: 0.5 each.
         condition_dropout: Share of training samples that see the empty condition; guidance needs some.
         seed: Of noise, times and dropout in training.
@@ -115,11 +57,15 @@ class PyramidDiffusion(nn.Module):
         *,
         denoiser: Denoiser,
         conditioner: Conditioner,
+        view: View,
         schedule: Schedule,
         parameterization: Parameterization,
         teacher_forcing: TeacherForcing,
         layout: Layout,
         loss: Loss,
+        weighting: Weighting,
+        times: Times,
+        scales: Callable[..., Scales],
         scale_weights: list[float] | None,
         condition_dropout: float,
         seed: int,
@@ -140,28 +86,48 @@ class PyramidDiffusion(nn.Module):
                 wanted="a share in [0, 1]",
                 do="task.condition_dropout=0.1",
             )
-        self.denoiser, self.conditioner, self.layout = denoiser, conditioner, layout
-        self.schedule, self.parameterization, self.condition_dropout = schedule, parameterization, condition_dropout
-        phase = DenoisingPhase(
+        check_terminal_signal(schedule, parameterization)
+        self.denoiser, self.conditioner, self.view, self.layout = denoiser, conditioner, view, layout
+        self.schedule, self.parameterization, self.teacher_forcing = schedule, parameterization, teacher_forcing
+        self.condition_dropout = condition_dropout
+        error = DenoisingError(
             denoiser=denoiser,
-            conditioner=conditioner,
             schedule=schedule,
             parameterization=parameterization,
             teacher_forcing=teacher_forcing,
             layout=layout,
             loss=loss,
+            weighting=weighting,
+        )
+        phase = DenoisingPhase(
+            error=error,
+            conditioner=conditioner,
+            view=view,
+            scales=scales(num_scales=num_scales),
+            times=times,
             scale_weights=[1 / num_scales] * num_scales if scale_weights is None else scale_weights,
             condition_dropout=condition_dropout,
             seed=seed,
         )
         self._phases = (phase,)  # in a tuple: its modules are this module's own already
+        self._held_out = HeldOutError(error=error, times=times, seed=seed)
 
     def phases(self) -> list[Phase]:
         return list(self._phases)
 
+    def held_out_losses(self, batch: Batch) -> Float[Tensor, "scales bands batch"]:
+        """Return the weighted losses of held-out latents, at times and with noise that never change."""
+        assert batch.pyramid is not None, "losses are measured on latents, and the batch has none"
+        context = self.conditioner(batch.annotations)._replace(map=self.view(batch.view))
+        return self._held_out(batch.pyramid, context, rows=batch.positions)
+
     def check_guidance(self, guidance: Guidance) -> None:
-        """Raise `FridoError` where `guidance` needs an empty condition that training never shows."""
-        if not guidance.uses_empty:
+        """Raise `FridoError` where `guidance` needs an empty condition that training never shows.
+
+        Also where it has weights per scale, and not one for each of these scales.
+        """
+        num_scales = len(self.denoiser.channels)
+        if not any(guidance.at(scale, num_scales=num_scales).uses_empty for scale in range(num_scales)):
             return
         if self.conditioner.width == 0:
             raise FridoError(
@@ -188,6 +154,8 @@ class PyramidDiffusion(nn.Module):
         shapes: Sequence[Shape],
         seed: int,
         keys: Int[Tensor, "batch"],
+        view: Prepared = None,
+        given: Sequence[Given | None] | None = None,
     ) -> Pyramid:
         """Sample a pyramid for each scene, on the autoencoder's grids.
 
@@ -198,27 +166,38 @@ class PyramidDiffusion(nn.Module):
             shapes: `(channels, height, width)` of each scale on the autoencoder's grids, coarsest first.
             seed: Of the noise.
             keys: One number per sample; its noise is a function of `(seed, key)`, whatever else is in the batch.
+            view: What the view prepared of each scene's image, on the denoiser's device.
+            given: Of each scale, coarsest first, what is not to be drawn, or not from noise alone; `None` draws all.
         """
         self.check_guidance(guidance)
+        given = [None] * len(shapes) if given is None else given
+        check_given(given, shapes, batch=len(keys))
         chain_shapes = self.layout.shapes(shapes)
 
-        def noise(scale: int, step: int) -> Tensor:
-            return rng.normal(keys, seed=seed, purpose=f"sample/{scale}/{step}", shape=chain_shapes[scale])
+        def normal(purpose: str, scale: int) -> Tensor:
+            return rng.normal(keys, seed=seed, purpose=purpose, shape=chain_shapes[scale])
 
-        modes = [(module, module.training) for module in (self.denoiser, self.conditioner)]
+        modes = [(module, module.training) for module in (self.denoiser, self.conditioner, self.view)]
         for module, _ in modes:
             module.eval()
         try:
+            shown = self.view(view)
             return run_chains(
                 denoiser=self.denoiser,
-                context=self.conditioner(annotations),
-                empty=self.conditioner.empty(annotations),
+                context=self.conditioner(annotations)._replace(map=shown),
+                empty=self.conditioner.empty(annotations)._replace(map=shown),
                 sampler=sampler(schedule=self.schedule, parameterization=self.parameterization),
                 guidance=guidance,
+                teacher_forcing=self.teacher_forcing,
                 layout=self.layout,
                 own_shapes=shapes,
-                start=tuple(noise(scale, -1) for scale in range(len(chain_shapes))),
-                noise=noise,
+                noise=ChainNoise(
+                    start=lambda scale: normal(f"sample/{scale}/-1", scale),
+                    fresh=lambda scale, step: normal(f"sample/{scale}/{step}", scale),
+                    kept=lambda scale, step: normal(f"keep/{scale}/{step}", scale),
+                    coarse=lambda scale, k: normal(f"coarse/{scale}/{k}", k),
+                ),
+                given=given,
             )
         finally:
             for module, training in modes:

@@ -1,18 +1,31 @@
 """A fixed share of noise in the coarse latents."""
 
+from jaxtyping import Float
+from torch import Tensor
+
 from frido.contracts.pyramid import Pyramid
-from frido.diffusion.noising.base import TeacherForcing
+from frido.diffusion.noising.base import Forced, TeacherForcing
 
 
 class ConstantMix(TeacherForcing):
     """`(1 - tau) * coarse + tau * noise` at every time, as Frido trains (not variance preserving).
 
     Args:
-        tau: Share of noise in [0, 1]; 0.1 in Frido.
+        tau: Share of noise in [0, 1] in training; 0.1 in Frido.
+        sampling_tau: The same in sampling; 0 in Frido, which finer scales never saw in training.
     """
 
-    def __init__(self, *, tau: float) -> None:
-        self.tau = tau
+    tells_level = False
 
-    def __call__(self, coarse: Pyramid, noise: Pyramid) -> Pyramid:
-        return tuple((1 - self.tau) * z + self.tau * eps for z, eps in zip(coarse, noise, strict=True))
+    def __init__(self, *, tau: float, sampling_tau: float) -> None:
+        self.tau, self.sampling_tau = tau, sampling_tau
+
+    def train(self, coarse: Pyramid, noise: Pyramid, draw: Float[Tensor, "batch"]) -> Forced:
+        return self._mixed(coarse, noise, self.tau)
+
+    def sample(self, coarse: Pyramid, noise: Pyramid) -> Forced:
+        return self._mixed(coarse, noise, self.sampling_tau)
+
+    @staticmethod
+    def _mixed(coarse: Pyramid, noise: Pyramid, tau: float) -> Forced:
+        return Forced(tuple((1 - tau) * z + tau * eps for z, eps in zip(coarse, noise, strict=True)))
