@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from frido.contracts.errors import FridoError
 from frido.diffusion.parameterizations.eps import Eps
-from frido.diffusion.parameterizations.v import V
+from frido.diffusion.terminal_signal import check_terminal_signal
 from tests.denoisers import options
 
 SCHEDULE = options.build("diffusion/schedule", "sqrt_linear")
@@ -39,11 +40,36 @@ def test_any_prediction_explains_the_noisy_latent(parameterization):
     torch.testing.assert_close(alpha * clean + sigma * noise, noisy, atol=1e-9, rtol=0)
 
 
-def test_v_and_eps_agree():
-    """The same belief, said in two ways, is the same clean latent."""
+@pytest.mark.parametrize("name", options.names("diffusion/parameterization"))
+def test_all_say_the_same_of_a_belief(name):
+    """One belief, said in any way, is one clean latent."""
     clean, noise, alpha, sigma = draw(2)
     belief, noisy = draw(3)[0], alpha * clean + sigma * noise
-    v = V().target(belief, (noisy - alpha * belief) / sigma, alpha, sigma)
-    eps = Eps().target(belief, (noisy - alpha * belief) / sigma, alpha, sigma)
-    torch.testing.assert_close(V().to_clean(v, noisy, alpha, sigma), Eps().to_clean(eps, noisy, alpha, sigma))
-    torch.testing.assert_close(V().to_noise(v, noisy, alpha, sigma), eps)
+    said = options.build("diffusion/parameterization", name)
+    prediction = said.target(belief, (noisy - alpha * belief) / sigma, alpha, sigma)
+    torch.testing.assert_close(said.to_clean(prediction, noisy, alpha, sigma), belief, atol=1e-9, rtol=0)
+    eps = Eps().target(belief, said.to_noise(prediction, noisy, alpha, sigma), alpha, sigma)
+    torch.testing.assert_close(Eps().to_clean(eps, noisy, alpha, sigma), belief, atol=1e-9, rtol=0)
+
+
+def test_error_ratio_is_that_of_the_errors(parameterization):
+    """A wrong prediction: its squared error over that of the clean latent which it means."""
+    clean, noise, alpha, sigma = draw(4)
+    noisy, target = alpha * clean + sigma * noise, parameterization.target(clean, noise, alpha, sigma)
+    wrong = target + draw(5)[0]
+    errors = (wrong - target) ** 2 / (parameterization.to_clean(wrong, noisy, alpha, sigma) - clean) ** 2
+    ratio = parameterization.error_ratio((alpha**2 / sigma**2).log())
+    torch.testing.assert_close(errors, ratio.expand_as(errors), rtol=1e-6, atol=0)
+
+
+def test_what_needs_a_signal_is_refused_without_one(parameterization):
+    *_, alpha, sigma = draw(0)
+    prediction, noisy, *_ = draw(1)
+    clean = parameterization.to_clean(prediction, noisy, 0 * alpha, torch.ones_like(sigma))
+    assert clean.isfinite().all() != parameterization.needs_signal
+    check_terminal_signal(SCHEDULE, parameterization)
+    pure = options.build("diffusion/schedule", "zero_terminal_snr")
+    if not parameterization.needs_signal:
+        return check_terminal_signal(pure, parameterization)
+    with pytest.raises(FridoError, match="pure noise"):
+        check_terminal_signal(pure, parameterization)

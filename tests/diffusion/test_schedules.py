@@ -16,7 +16,8 @@ def test_from_signal_to_noise(schedule):
     assert alpha_bar.dtype == torch.float64 and len(alpha_bar) == schedule.num_steps
     assert (alpha_bar.diff() < 0).all()
     assert alpha_bar[0] > 0.98
-    assert 0 < alpha_bar[-1] < 0.01
+    assert 0 <= alpha_bar[-1] < 0.01
+    assert schedule.ends_in_noise == (alpha_bar[-1] == 0)
 
 
 def test_is_variance_preserving_at_any_time(schedule):
@@ -36,7 +37,8 @@ def test_between_times_the_log_snr_is_linear(schedule):
 
 
 def test_time_is_the_inverse_of_log_snr(schedule):
-    time = torch.tensor([0.0, 0.5, 17.3, 500.9, schedule.num_steps - 1.0], dtype=torch.float64)
+    last = schedule.num_steps - 1.0
+    time = torch.tensor([0.0, 0.5, 17.3, 500.9, last - 1, last - 0.7, last - 0.01, last], dtype=torch.float64)
     torch.testing.assert_close(schedule.time(schedule.log_snr(time)), time, atol=1e-6, rtol=0)
 
 
@@ -44,3 +46,21 @@ def test_frido_terminal_signal():
     """6.69e-4, measured on the official code."""
     schedule = options.build("diffusion/schedule", "sqrt_linear")
     assert schedule.alphas_cumprod[-1].item() == pytest.approx(6.69e-4, abs=5e-7)
+
+
+def test_rescaling_ends_in_pure_noise_and_keeps_the_first_step():
+    """Lin et al., 2023, algorithm 1: alphas are a line through the old ones."""
+    old = options.build("diffusion/schedule", "sqrt_linear").alphas_cumprod.sqrt()
+    schedule = options.build("diffusion/schedule", "zero_terminal_snr")
+    new = schedule.alphas_cumprod.sqrt()
+    assert new[-1] == 0 and schedule.betas()[-1] == 1
+    torch.testing.assert_close(new[0], old[0])
+    slopes = new.diff() / old.diff()
+    torch.testing.assert_close(slopes, slopes[:1].expand_as(slopes), rtol=1e-6, atol=0)
+
+
+def test_signal_fades_evenly_into_pure_noise():
+    schedule = options.build("diffusion/schedule", "zero_terminal_snr")
+    alpha = schedule.alpha(torch.tensor([998.0, 998.25, 998.5, 999.0]))
+    torch.testing.assert_close(alpha / alpha[0], torch.tensor([1, 0.75, 0.5, 0], dtype=torch.float64))
+    assert schedule.sigma(torch.tensor(999.0)) == 1

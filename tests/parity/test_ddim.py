@@ -9,8 +9,9 @@ from frido.contracts.context import Context
 from frido.contracts.denoiser import Condition, Denoiser
 from frido.diffusion.guidance.classifier_free import ClassifierFree
 from frido.diffusion.layouts.stacked import Stacked
+from frido.diffusion.noising.none import NoNoise
 from frido.diffusion.parameterizations.eps import Eps
-from frido.diffusion.pyramid_chains import run_chains
+from frido.diffusion.pyramid_chains import ChainNoise, run_chains
 from frido.diffusion.samplers.ddim import Ddim
 from frido.diffusion.schedules.base import Schedule
 from frido.diffusion.spacings.official import Official
@@ -35,7 +36,7 @@ class Toy(Denoiser):
         self.channels = tuple(dims)
         self.seen, self.times, self.said = [], [], []
 
-    def condition(self, *, scale, coarse, context):
+    def condition(self, *, scale, coarse, context, level=None):
         assert context.pooled is not None
         below = torch.zeros(len(context.pooled), 1, 1, 1)
         if coarse:
@@ -88,10 +89,16 @@ def test_chain(path, run):
         empty=Context(pooled=pair[f"{run}/uc"][:, None]),
         sampler=sampler,
         guidance=ClassifierFree(weight=weight),
+        teacher_forcing=NoNoise(),
         layout=Stacked(),
         own_shapes=own,
-        start=tuple(own_channels(pair[f"{run}/x_T"], scale, axis=1) for scale in range(len(dims))),
-        noise=noise,
+        noise=ChainNoise(
+            start=lambda scale: own_channels(pair[f"{run}/x_T"], scale, axis=1),
+            fresh=noise,
+            kept=noise,
+            coarse=lambda scale, k: own_channels(pair[f"{run}/x_T"], k, axis=1),
+        ),
+        given=[None] * len(dims),
     )
 
     # one network call a step, guided or not

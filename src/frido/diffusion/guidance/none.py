@@ -4,6 +4,7 @@ from torch import Tensor
 
 from frido.contracts.denoiser import Condition, Denoise, Denoiser
 from frido.diffusion.guidance.base import Guidance
+from frido.diffusion.schedules.base import Schedule
 
 
 class NoGuidance(Guidance):
@@ -13,7 +14,10 @@ class NoGuidance(Guidance):
     def uses_empty(self) -> bool:
         return False
 
-    def __call__(self, denoiser: Denoiser, condition: Condition, empty: Condition) -> Denoise:
+    def at(self, scale: int, *, num_scales: int) -> Guidance:
+        return self
+
+    def __call__(self, denoiser: Denoiser, condition: Condition, empty: Condition, *, schedule: Schedule) -> Denoise:
         def conditional(noisy: Tensor, time: Tensor) -> Tensor:
             return denoiser(noisy, time, condition)
 

@@ -9,6 +9,8 @@ from frido.diffusion.parameterizations.base import Parameterization
 class Eps(Parameterization):
     """The network predicts the noise (Ho et al., 2020, eq. 14); Frido and LDM do."""
 
+    needs_signal = True
+
     def target(self, clean: Tensor, noise: Tensor, alpha: Tensor, sigma: Tensor) -> Float[Tensor, "..."]:
         return noise
 
@@ -17,3 +19,6 @@ class Eps(Parameterization):
 
     def to_noise(self, prediction: Tensor, noisy: Tensor, alpha: Tensor, sigma: Tensor) -> Float[Tensor, "..."]:
         return prediction
+
+    def error_ratio(self, log_snr: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        return log_snr.exp()

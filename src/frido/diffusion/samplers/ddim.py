@@ -1,14 +1,10 @@
 """DDIM."""
 
-from collections.abc import Callable
-
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from frido.contracts.denoiser import Denoise
 from frido.diffusion.parameterizations.base import Parameterization
-from frido.diffusion.samplers.base import Sampler
+from frido.diffusion.samplers.base import Sampler, Step
+from frido.diffusion.samplers.chain import Chain
 from frido.diffusion.schedules.base import Schedule
 from frido.diffusion.spacings.base import Spacing
 
@@ -30,31 +26,24 @@ class Ddim(Sampler):
         schedule: Schedule,
         parameterization: Parameterization,
         spacing: Spacing,
-        steps: int,
+        steps: int | list[int],
         eta: float,
     ) -> None:
-        self.schedule, self.parameterization, self.eta = schedule, parameterization, eta
-        self.times = spacing.times(schedule, steps=steps)
+        super().__init__(schedule=schedule, parameterization=parameterization, spacing=spacing, steps=steps)
+        self.eta = eta
 
-    def __call__(
-        self,
-        denoise: Denoise,
-        noisy: Float[Tensor, "batch channels height width"],
-        *,
-        noise: Callable[[int], Tensor],
-    ) -> Float[Tensor, "batch channels height width"]:
-        alphas, sigmas = self.schedule.alpha(self.times), self.schedule.sigma(self.times)
+    def stepper(self, chain: Chain) -> Step:
+        alphas, sigmas = chain.alphas, chain.sigmas
         # eq. 16: fresh noise of each step
         ratios = (sigmas[1:] / sigmas[:-1]) ** 2 * (1 - (alphas[:-1] / alphas[1:]) ** 2)
         fresh = self.eta * ratios.clamp(min=0).sqrt()
+        direction = (sigmas[1:] ** 2 - fresh**2).clamp(min=0).sqrt()
 
-        for step, time in enumerate(self.times[:-1].tolist()):
-            alpha, sigma = alphas[step].to(noisy), sigmas[step].to(noisy)
-            prediction = denoise(noisy, torch.full((len(noisy),), time, device=noisy.device)).to(noisy.dtype)
-            clean = self.parameterization.to_clean(prediction, noisy, alpha, sigma)
-            eps = self.parameterization.to_noise(prediction, noisy, alpha, sigma)
-            direction = (sigmas[step + 1] ** 2 - fresh[step] ** 2).sqrt().to(noisy)
-            noisy = alphas[step + 1].to(noisy) * clean + direction * eps
+        def step(noisy: Tensor, k: int) -> Tensor:
+            clean, eps = chain.ask(noisy, k)
+            noisy = alphas[k + 1].to(noisy) * clean + direction[k].to(noisy) * eps
             if self.eta > 0:
-                noisy = noisy + fresh[step].to(noisy) * noise(step)
-        return noisy
+                noisy = noisy + fresh[k].to(noisy) * chain.noise(k)
+            return noisy
+
+        return step

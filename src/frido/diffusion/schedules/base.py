@@ -12,12 +12,13 @@ class Schedule(ABC):
     """A variance-preserving noise schedule, `noisy = alpha * clean + sigma * noise` with `alpha^2 + sigma^2 = 1`.
 
     Times count the training steps 0 (nearly clean) to `num_steps - 1` (nearly pure noise); between them the log
-    signal-to-noise ratio is linear. A kind of schedule only gives the betas; all else follows from them, in float64.
+    signal-to-noise ratio is linear; on the way to a last step without any signal, where its logarithm is minus
+    infinity, `alpha` is. A kind of schedule only gives the betas; all else follows from them, in float64.
     """
 
     @abstractmethod
     def betas(self) -> Float[Tensor, "num_steps"]:
-        """Return the variance added by each step, float64, in (0, 1)."""
+        """Return the variance added by each step, float64, in (0, 1); the last may be 1."""
 
     @cached_property
     def alphas_cumprod(self) -> Float[Tensor, "num_steps"]:
@@ -32,19 +33,29 @@ class Schedule(ABC):
     def num_steps(self) -> int:
         return len(self.alphas_cumprod)
 
+    @property
+    def ends_in_noise(self) -> bool:
+        """Whether no signal at all is left at the last step."""
+        return bool(self.alphas_cumprod[-1] == 0)
+
     def log_snr(self, time: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Return `log(alpha^2 / sigma^2)` in float64; times outside the table are taken to its ends."""
         table = self._log_snr.to(time.device)
         place = time.double().clamp(0, self.num_steps - 1)
         below = place.floor().long().clamp(max=self.num_steps - 2)
-        return torch.lerp(table[below], table[below + 1], place - below)
+        cleaner, noisier, fraction = table[below], table[below + 1], place - below
+        alpha = torch.sigmoid(cleaner).sqrt() * (1 - fraction)
+        fading = 2 * torch.log(alpha) - torch.log1p(-(alpha**2))
+        return torch.where(noisier.isinf(), fading, torch.lerp(cleaner, noisier, fraction))
 
     def time(self, log_snr: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Return the time at which `log_snr` is reached: the inverse of `Schedule.log_snr` within the table."""
-        table = -self._log_snr.to(log_snr.device)
-        wanted = -log_snr.double()
-        below = (torch.searchsorted(table, wanted.contiguous()) - 1).clamp(0, self.num_steps - 2)
-        fraction = (wanted - table[below]) / (table[below + 1] - table[below])
+        wanted = log_snr.double()
+        table = self._log_snr.to(wanted.device)
+        below = (torch.searchsorted(-table, -wanted.contiguous()) - 1).clamp(0, self.num_steps - 2)
+        cleaner, noisier = table[below], table[below + 1]
+        faded = 1 - (torch.sigmoid(wanted) / torch.sigmoid(cleaner)).sqrt()
+        fraction = torch.where(noisier.isinf(), faded, (cleaner - wanted) / (cleaner - noisier))
         return (below + fraction).clamp(0, self.num_steps - 1)
 
     def alpha(self, time: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:

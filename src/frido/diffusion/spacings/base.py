@@ -9,7 +9,7 @@ from frido.diffusion.schedules.base import Schedule
 
 
 class Spacing(ABC):
-    """Chooses the times of a chain. Promise: strictly decreasing, float64, the last is 0."""
+    """Chooses the times of a chain. Promise: strictly decreasing, float64, the last is 0, or -1: the clean latent."""
 
     @abstractmethod
     def times(self, schedule: Schedule, *, steps: int) -> Float[Tensor, "times"]:

@@ -1,0 +1,49 @@
+"""Classifier-free guidance in a range of noise levels."""
+
+from torch import Tensor
+
+from frido.contracts.denoiser import Condition, Denoise, Denoiser
+from frido.diffusion.guidance.base import Guidance
+from frido.diffusion.guidance.none import NoGuidance
+from frido.diffusion.guidance.weights import presses, under_both, weight_at
+from frido.diffusion.schedules.base import Schedule
+
+
+class Interval(Guidance):
+    """Classifier-free guidance where `low < sigma / alpha <= high`, elsewhere the condition alone
+    (Kynkäänniemi et al., 2024).
+
+    Where it is off the network is called on the batch as it is, at half the cost. Weight 1 is the condition alone.
+
+    Args:
+        weight: 1 none, more presses the condition.
+        low: Noise over signal, from which on little is left to decide.
+        high: Noise over signal, above which guidance costs variety.
+    """
+
+    def __init__(self, *, weight: float | list[float], low: float, high: float) -> None:
+        self.weight, self.low, self.high = weight, low, high
+
+    @property
+    def uses_empty(self) -> bool:
+        return presses(self.weight)
+
+    def at(self, scale: int, *, num_scales: int) -> Guidance:
+        weight = weight_at(self.weight, scale, num_scales=num_scales)
+        return Interval(weight=weight, low=self.low, high=self.high)
+
+    def __call__(self, denoiser: Denoiser, condition: Condition, empty: Condition, *, schedule: Schedule) -> Denoise:
+        alone = NoGuidance()(denoiser, condition, empty, schedule=schedule)
+        if not self.uses_empty:
+            return alone
+        assert not isinstance(self.weight, list), "these are weights of several scales: choose one by `at`"
+        weight, predict = self.weight, under_both(denoiser, condition, empty)
+
+        def guided(noisy: Tensor, time: Tensor) -> Tensor:
+            level = schedule.sigma(time[0]) / schedule.alpha(time[0])  # a chain is at one time in all its samples
+            if not self.low < level <= self.high:
+                return alone(noisy, time)
+            unconditional, conditional = predict(noisy, time)
+            return unconditional + weight * (conditional - unconditional)
+
+        return guided
