@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -197,8 +198,6 @@ def test_large_pictures_are_packed_and_small_ones_keep_hard_pixels(run_directory
 
 
 def test_own_scenes_have_no_real_image(run_directory):
-    import shutil
-
     shutil.rmtree(run_directory / "samples" / "test" / "real")
     protocol = {"note": "drawn from my.json"}
     (run_directory / "samples" / "test" / "protocol.json").write_text(json.dumps(protocol))
@@ -251,3 +250,25 @@ def test_a_place_that_cannot_be_written_is_refused(run_directory):
     (run_directory / "file").write_text("in the way")
     with pytest.raises(FridoError, match=re.escape(str(run_directory / "file" / "report.html"))):
         page.write([run_directory], Path(run_directory / "file" / "report.html"))
+
+
+def test_what_a_view_showed_stands_before_the_real_image(run_directory):
+    samples, out = run_directory / "samples" / "test", run_directory / "report.html"
+    plain = page.write([run_directory], out).read_text()
+    assert "what the model is shown" not in plain and "nothing shown" not in plain
+    (samples / "shown").mkdir()
+    shutil.copy(samples / "real" / "000000.png", samples / "shown" / "000000.png")
+    text = page.write([run_directory], out).read_text()
+    assert text.count("what the model is shown of") == 1 and "nothing shown" in text
+    first = text.index("what the model is shown of")
+    assert first < text.index("real image of") < text.index("generated image of")
+
+
+def test_bands_of_time_share_a_panel(run_directory):
+    metrics = run_directory / "metrics.jsonl"
+    rows = [{"images": n, **{f"validation/loss/scale1/band{k}": 0.1 * k + 1 / n for k in range(4)}} for n in (64, 128)]
+    metrics.write_text(metrics.read_text() + "".join(json.dumps(row) + "\n" for row in rows))
+    elements = Elements(page.write([run_directory], run_directory / "report.html").read_text())
+    charts = [json.loads(attributes["data-chart"]) for _, attributes in elements.tags if "data-chart" in attributes]
+    bands = [[curve["label"] for curve in made["curves"]] for made in charts if "band" in str(made)]
+    assert bands == [["band 0, cleanest", "band 1", "band 2", "band 3"]]

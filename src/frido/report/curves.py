@@ -10,6 +10,7 @@ from frido.report.run import Run, Series
 from frido.report.table import CONTROL, is_final
 
 SCALE = re.compile(r"[/_](?:scale[/_]?)?(\d+)$")
+BAND = re.compile(r"/band(\d+)$")
 SPEED = "images_per_second"
 # Panels are in this order by the words in their names; anything else follows.
 FIRST = ("loss", "recall", "precision", "fid", "is/", "psnr", "usage", "perplexity")
@@ -80,6 +81,11 @@ def _together(parts: Sequence[tuple[str, dict[str, Series]]]) -> dict[str, list[
             panel, label = name, "model" if f"{name}_real" in series or f"{name}_shuffled" in series else name
             if control := CONTROL.search(name):
                 panel, label = CONTROL.sub("", name), control[1]
+            elif band := BAND.search(name):
+                panel, label = (
+                    BAND.sub("/bands of time", name),
+                    "band 0, cleanest" if band[1] == "0" else f"band {band[1]}",
+                )
             elif scale := SCALE.search(name):
                 panel = SCALE.sub("", name)
                 label = "scale 0, coarsest" if scale[1] == "0" else f"scale {scale[1]}"

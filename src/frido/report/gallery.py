@@ -26,6 +26,7 @@ class SceneCard:
     title: str
     captions: tuple[str, ...]
     graph: Markup
+    shown: Picture | None
     real: Picture | None
     drawn: tuple[Drawn, ...]
 
@@ -39,6 +40,7 @@ class Gallery:
     judged: tuple[str, ...]
     cards: tuple[SceneCard, ...]
     total: int
+    has_shown: bool
     has_real: bool
 
 
@@ -62,6 +64,7 @@ def _gallery(tag: str, columns: Sequence[Samples | None], limit: int) -> Gallery
         judged=tuple(_judged(group) for group in columns),
         cards=cards,
         total=len(places),
+        has_shown=any(card.shown for card in cards),
         has_real=any(card.real for card in cards),
     )
 
@@ -81,7 +84,10 @@ def _judged(group: Samples | None) -> str:
 def _card(columns: Sequence[Samples | None], rows: Sequence[int | None]) -> SceneCard:
     there = [(group, row) for group, row in zip(columns, rows, strict=True) if group and row is not None]
     scene = there[0][0].scenes[there[0][1]]
-    real = next((path for path in (group.real[row] for group, row in there) if path), None)
+    shown, real = (
+        next((embed(path) for path in paths if path), None)
+        for paths in zip(*((group.shown[row], group.real[row]) for group, row in there), strict=True)
+    )
     drawn = []
     for group, row in zip(columns, rows, strict=True):
         path = group.generated[row] if group and row is not None else None
@@ -90,4 +96,4 @@ def _card(columns: Sequence[Samples | None], rows: Sequence[int | None]) -> Scen
             (graph.name_of(scene, index), judged[index].found, judged[index].why) for index in sorted(judged)
         )
         drawn.append(Drawn(embed(path) if path else None, objects))
-    return SceneCard(scene.id, scene.captions, Markup(graph.draw(scene)), embed(real) if real else None, tuple(drawn))
+    return SceneCard(scene.id, scene.captions, Markup(graph.draw(scene)), shown, real, tuple(drawn))

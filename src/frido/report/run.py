@@ -31,6 +31,7 @@ class Samples:
     scenes: tuple[Scene, ...]
     generated: tuple[Path | None, ...]
     real: tuple[Path | None, ...]
+    shown: tuple[Path | None, ...]
     found: tuple[tuple[Finding, ...], ...]
     """Row by row; as many of the first scenes as the judge was asked about."""
 
@@ -174,7 +175,7 @@ def _samples(directory: Path) -> Samples:
         names = (re.fullmatch(r"(\d+)\.(png|jpg|jpeg|webp)", path.name) for path in (directory / folder).glob("*"))
         return {int(name[1]): directory / folder / name[0] for name in names if name}
 
-    generated, real = numbered("generated"), numbered("real")
+    generated, real, shown = numbered("generated"), numbered("real"), numbered("shown")
     if generated and max(generated) >= len(scenes):
         raise FridoError(
             str(where),
@@ -188,6 +189,7 @@ def _samples(directory: Path) -> Samples:
         scenes=scenes,
         generated=tuple(generated.get(row) for row in range(len(scenes))),
         real=tuple(real.get(row) for row in range(len(scenes))),
+        shown=tuple(shown.get(row) for row in range(len(scenes))),
         found=_findings(directory / "found.json", scenes),
     )
 
