@@ -30,30 +30,30 @@ def settings(path: str) -> dict[str, Any]:
 
 
 def test_options_name_the_examples():
-    gate, sampler = settings("conf/denoiser/gate/film.yaml"), settings("conf/diffusion/sampler/heun.yaml")
-    assert gate["_target_"] == "frido.denoisers.gates.film.FilmGate"
-    assert sampler["_target_"] == "frido.diffusion.samplers.heun.Heun"
+    gate = settings("conf/denoiser/gate/gain.yaml")
+    sampler = settings("conf/diffusion/sampler/lms.yaml")
+    assert gate["_target_"] == "frido.denoisers.gates.gain.GainGate"
+    assert sampler["_target_"] == "frido.diffusion.samplers.lms.Lms"
     for option in (gate, sampler, sampler["spacing"]):
         assert option["_target_"].startswith("frido.")
 
 
-def test_gate_modulates_every_cell_alike():
-    gate = example("src/frido/denoisers/gates/film.py", "FilmGate")(channels=6, coarse_channels=5, hidden=4)
-    scale, shift = gate(torch.randn(2, 5, 8, 8))
-    assert scale.shape == shift.shape == (2, 6, 8, 8)
-    assert torch.equal(scale, scale[:, :, :1, :1].expand_as(scale)) and not torch.equal(scale, shift)
-    hidden = torch.randn(2, 6, 8, 8)
-    norm = GatedNorm(channels=6, groups=3, epsilon=1e-5, gate=gate, factor=1)
-    assert not torch.allclose(norm(hidden, (scale, shift)), norm(hidden, None))
+def test_gate_is_a_gain():
+    gate = example("src/frido/denoisers/gates/gain.py", "GainGate")(init=1.0)
+    site = gate.site(channels=6, coarse_channels=5, embedding_width=4, attends=False)
+    coarse, hidden, embedding = torch.randn(2, 5, 8, 8), torch.randn(2, 6, 8, 8), torch.randn(2, 4)
+    norm = GatedNorm(channels=6, groups=3, epsilon=1e-5, gate=site, factor=1)
+    plain = norm(hidden, (), embedding)
+    torch.testing.assert_close(norm(hidden, site.prepare(coarse), embedding), plain * (1 + site.gain(coarse)))
 
 
 @pytest.mark.parametrize("name", ["eps", "v"])
 def test_sampler_is_of_second_order(name):
     """Against the exact flow of Gaussian data: twice the steps, a quarter of the error."""
-    heun = example("src/frido/diffusion/samplers/heun.py", "Heun")
+    solver = example("src/frido/diffusion/samplers/lms.py", "Lms")
     schedule = options.build("diffusion/schedule", "sqrt_linear")
     parameterization = options.build("diffusion/parameterization", name)
-    spacing = options.make(settings("conf/diffusion/sampler/heun.yaml")["spacing"])
+    spacing = options.make(settings("conf/diffusion/sampler/lms.yaml")["spacing"])
     mean, spread = 0.7, 0.4
 
     def denoise(noisy, time):
@@ -67,6 +67,6 @@ def test_sampler_is_of_second_order(name):
     exact = m1 + s1 * (noisy - m0) / s0
     errors = []
     for steps in (64, 128):
-        sampler = heun(schedule=schedule, parameterization=parameterization, spacing=spacing, steps=steps)
+        sampler = solver(schedule=schedule, parameterization=parameterization, spacing=spacing, steps=steps)
         errors.append((sampler(denoise, noisy, noise=lambda step: None) - exact).abs().max().item())
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)

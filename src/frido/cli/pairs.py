@@ -10,11 +10,15 @@ def check_together(config: Mapping[str, Any]) -> None:
     """Refuse combinations of parts that cannot work; `config` has passed the schema."""
     _guidance_needs_dropout(config)
     _batches_split_over_devices(config)
+    _lists_have_a_number_per_scale(config)
+    _quotas_fill_micro_batches(config)
+    _a_denoiser_is_trained_or_converted(config)
 
 
 def _guidance_needs_dropout(config: Mapping[str, Any]) -> None:
     weight, dropout = config["diffusion"]["guidance"].get("weight", 1), config["task"].get("condition_dropout")
-    if weight != 1 and dropout == 0:
+    presses = any(number != 1 for number in (weight if isinstance(weight, list) else [weight]))
+    if presses and dropout == 0:
         raise FridoError(
             "diffusion.guidance.weight",
             got=f"{weight} with task.condition_dropout={dropout}",
@@ -34,3 +38,48 @@ def _batches_split_over_devices(config: Mapping[str, Any]) -> None:
                 wanted="a multiple of hardware.devices: every device takes an equal share",
                 do=f"size.{dial}={-(-batch // devices) * devices}",
             )
+
+
+def _lists_have_a_number_per_scale(config: Mapping[str, Any]) -> None:
+    factors = config["autoencoder"].get("factors")
+    for path in ("task.scale_weights", "task.scales.quotas", "diffusion.sampler.steps", "diffusion.guidance.weight"):
+        node: Any = config
+        for name in path.split("."):
+            node = node.get(name) if isinstance(node, Mapping) else None
+        if isinstance(node, list) and factors is not None and len(node) != len(factors):
+            raise FridoError(
+                path,
+                got=f"{node}, {len(node)} numbers",
+                wanted=f"{len(factors)} numbers: one per scale of autoencoder.factors={factors}, coarsest first",
+                do=f"{path}=[{','.join(str(value) for value in (node * len(factors))[: len(factors)])}]",
+            )
+
+
+def _quotas_fill_micro_batches(config: Mapping[str, Any]) -> None:
+    quotas = config["task"].get("scales", {}).get("quotas")
+    if quotas is None:
+        return
+    devices, training = config["hardware"]["devices"], config["training"]["denoiser"]
+    share, cycle = training["batch"] // devices, max(1, sum(quotas))
+    micro = training["micro_batch"] or share
+    if micro % cycle:
+        fitting = [size for size in range(cycle, share + 1, cycle) if share % size == 0 and size <= max(micro, cycle)]
+        raise FridoError(
+            "task.scales.quotas",
+            got=f"{quotas}, a cycle of {cycle} images, with {micro} images at a time on each of {devices} devices",
+            wanted="whole cycles at a time, so that every device trains every scale in every step",
+            do=f"training.denoiser.micro_batch={fitting[-1]}"
+            if fitting
+            else f"size.batch={-(-share // cycle) * cycle * devices}",
+        )
+
+
+def _a_denoiser_is_trained_or_converted(config: Mapping[str, Any]) -> None:
+    """A converted run has weights of both stages, and nothing to train."""
+    if config["training"]["denoiser"].get("images") == 0 and config["first_stage"].get("weights") is None:
+        raise FridoError(
+            "size.images",
+            got=0,
+            wanted="images to train the denoiser on: only runs of python -m frido.convert need none",
+            do="size.images=30720",
+        )

@@ -195,7 +195,7 @@ class PyramidDiffusion(nn.Module):
                     start=lambda scale: normal(f"sample/{scale}/-1", scale),
                     fresh=lambda scale, step: normal(f"sample/{scale}/{step}", scale),
                     kept=lambda scale, step: normal(f"keep/{scale}/{step}", scale),
-                    coarse=lambda scale, k: normal(f"coarse/{scale}/{k}", k),
+                    coarse=lambda scale, k: normal(f"sample coarse/{scale}/{k}", k),
                 ),
                 given=given,
             )
