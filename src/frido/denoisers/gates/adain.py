@@ -3,10 +3,10 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from frido.denoisers.gates.base import Gate, GateSite, modulated, scaled
+from frido.denoisers.gates.base import Gate, GateSite, ScaleShiftSite, modulated, scaled
 
 
-class AdainSite(GateSite):
+class AdainSite(ScaleShiftSite):
     """Scale and shift per cell, convolutions of the coarse features; then scale and shift by stage and time.
 
     The normalisation of AdaIN is the group norm before the gate, as in ADM.
@@ -30,7 +30,7 @@ class AdainSite(GateSite):
         embedding: Float[Tensor, "batch embedding_width"],
     ) -> Float[Tensor, "batch channels height width"]:
         styles = self.style(embedding)[:, :, None, None].chunk(2, dim=1)
-        return modulated(modulated(normed, *prepared), *styles)
+        return modulated(super().forward(normed, prepared, embedding), *styles)
 
 
 class AdainGate(Gate):

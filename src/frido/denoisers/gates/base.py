@@ -28,6 +28,18 @@ class GateSite(nn.Module, ABC):
         """Return the modulated output of the norm; `embedding` is that of time and stage, after SiLU."""
 
 
+class ScaleShiftSite(GateSite):
+    """A gate that prepares `(scale, shift)` and computes `normed * (1 + scale) + shift`."""
+
+    def forward(
+        self,
+        normed: Float[Tensor, "batch channels height width"],
+        prepared: tuple[Tensor, ...],
+        embedding: Float[Tensor, "batch embedding_width"],
+    ) -> Float[Tensor, "batch channels height width"]:
+        return modulated(normed, *prepared)
+
+
 class Gate(ABC):
     """Builds the sites of one kind of gating. Where no scale is coarser, a gated norm is only its norm."""
 

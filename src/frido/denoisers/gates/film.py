@@ -4,10 +4,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from frido.denoisers.gates.base import Gate, GateSite, modulated, scaled
+from frido.denoisers.gates.base import Gate, GateSite, ScaleShiftSite, scaled
 
 
-class FilmSite(GateSite):
+class FilmSite(ScaleShiftSite):
     """One scale and shift per channel from the mean of the coarse features: `Linear(SiLU(Linear(mean)))`."""
 
     def __init__(self, *, channels: int, coarse_channels: int, hidden: int, init: float) -> None:
@@ -20,14 +20,6 @@ class FilmSite(GateSite):
         means = coarse.mean(dim=(2, 3))
         scale, shift = self.scale_shift(F.silu(self.shared(means)))[:, :, None, None].chunk(2, dim=1)
         return scale, shift
-
-    def forward(
-        self,
-        normed: Float[Tensor, "batch channels height width"],
-        prepared: tuple[Tensor, ...],
-        embedding: Float[Tensor, "batch embedding_width"],
-    ) -> Float[Tensor, "batch channels height width"]:
-        return modulated(normed, *prepared)
 
 
 class FilmGate(Gate):

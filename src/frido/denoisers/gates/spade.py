@@ -4,10 +4,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from frido.denoisers.gates.base import Gate, GateSite, modulated, scaled
+from frido.denoisers.gates.base import Gate, GateSite, ScaleShiftSite, scaled
 
 
-class SpadeSite(GateSite):
+class SpadeSite(ScaleShiftSite):
     """Scale and shift per cell: `a = ReLU(conv(coarse))`, `scale = conv(a)`, `shift = conv(a)` (Park et al., 2019)."""
 
     def __init__(self, *, channels: int, coarse_channels: int, hidden: int, init: float) -> None:
@@ -21,14 +21,6 @@ class SpadeSite(GateSite):
     def prepare(self, coarse: Float[Tensor, "batch coarse_channels height width"]) -> tuple[Tensor, ...]:
         activated = F.relu(self.shared(coarse))
         return self.scale(activated), self.shift(activated)
-
-    def forward(
-        self,
-        normed: Float[Tensor, "batch channels height width"],
-        prepared: tuple[Tensor, ...],
-        embedding: Float[Tensor, "batch embedding_width"],
-    ) -> Float[Tensor, "batch channels height width"]:
-        return modulated(normed, *prepared)
 
 
 class SpadeGate(Gate):
