@@ -150,9 +150,15 @@ def test_whole_configuration_passes(conf):
         ({"stages": ["dta"]}, "stages"),
         ({"run": {"root": "runs", "fresh": "yes"}}, "run.fresh"),
         ({"run": {"root": "", "fresh": False}}, "run.root"),
-        ({"hardware": {"device": "tpu", "devices": 1, "precision": "fp32", "threads": 1}}, "hardware.device"),
-        ({"hardware": {"device": "cpu", "devices": 0, "precision": "fp32", "threads": 1}}, "hardware.devices"),
-        ({"hardware": {"device": "cpu", "devices": 1, "precision": "fp32"}}, "hardware.threads"),
+        (
+            {"hardware": {"device": "tpu", "devices": 1, "precision": "fp32", "compile": False, "threads": 1}},
+            "hardware.device",
+        ),
+        (
+            {"hardware": {"device": "cpu", "devices": 0, "precision": "fp32", "compile": False, "threads": 1}},
+            "hardware.devices",
+        ),
+        ({"hardware": {"device": "cpu", "devices": 1, "precision": "fp32", "compile": False}}, "hardware.threads"),
     ],
 )
 def test_plain_settings_are_checked(conf, changed, place):
@@ -161,7 +167,7 @@ def test_plain_settings_are_checked(conf, changed, place):
     assert caught.value.what == place
 
 
-@pytest.mark.parametrize("key", ["batch", "images", "steps", "learning_rate"])
+@pytest.mark.parametrize("key", ["batch", "samples", "steps", "learning_rate"])
 def test_sizes_are_positive(conf, key):
     with pytest.raises(FridoError, match=f"size.{key}"):
         schema.check(compose("run", [f"size.{key}=0"], directory=conf))

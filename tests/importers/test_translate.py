@@ -61,6 +61,12 @@ def test_deliberate_changes_are_made_and_listed():
     assert report.changed == ["out.weight"]
 
 
+def test_a_change_that_changes_nothing_is_a_mistake():
+    """In a pattern `{word}` is one part of a name: one too few, and weights would be loaded as they are."""
+    with pytest.raises(AssertionError, match="changes nothing"):
+        translate(official(), TABLE, ours=Ours().state_dict(), changes={"{p}": lambda weight: weight})
+
+
 def test_the_first_pattern_wins():
     table = {"net.0.{p}": DROP} | TABLE
     assert translate(official(), table, ours=Ours().state_dict()).dropped == [

@@ -32,6 +32,7 @@ class Hardware:
     device: Literal["cpu", "cuda"]
     devices: int
     precision: Literal["fp32", "bf16"]
+    compile: bool
     threads: int | None
 
 
@@ -93,6 +94,7 @@ class Settings:
     autoencoder: Node
     first_stage: Node
     conditioning: Node
+    view: Node
     denoiser: Node
     task: Node
     diffusion: Diffusion
@@ -110,7 +112,7 @@ class Settings:
 def check_ranges(config: Mapping[str, Any]) -> None:
     """Refuse values of the right type that make no sense."""
     for name, value in config["size"].items():
-        least = 0 if name in ("warmup_images", "adversarial_images", "autoencoder_images") else 1
+        least = 0 if name in ("warmup_images", "adversarial_images", "autoencoder_images", "images") else 1
         if name.endswith("learning_rate"):
             _require(f"size.{name}", value, value > 0, "more than 0", 0.001)
         elif isinstance(value, list):

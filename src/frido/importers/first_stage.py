@@ -111,9 +111,19 @@ def scale_factors(tensors: Weights, settings: Mapping[str, Any], *, scales: int)
         tensors: Of the whole checkpoint; the buffer `scale_factor` was measured in training.
         settings: Official `params`; a `scale_factor` in them was chosen, and is in no buffer.
         scales: Of the first stage.
+
+    Raises:
+        FridoError: It was measured and is not there, or is that of another number of scales.
     """
     if "scale_factor" in tensors:
         found = tensors["scale_factor"].float().flatten()
+    elif settings.get("scale_by_std"):
+        raise FridoError(
+            "scale_factor in the checkpoint",
+            got="no such tensor, where the YAML says scale_by_std",
+            wanted="what was measured in training: it is not measured again",
+            do="check that the file is whole",
+        )
     elif "scale_factor" in settings or any(name.startswith("model.diffusion_model.") for name in tensors):
         found = torch.tensor([float(settings.get("scale_factor", 1.0))])
     else:

@@ -100,6 +100,8 @@ def translate(
     """
     patterns = [(_compile(theirs), target) for theirs, target in table.items()]
     alterations = [(_compile(pattern), change) for pattern, change in (changes or {}).items()]
+    for pattern, _ in alterations:
+        assert any(map(pattern.fullmatch, ours)), f"a change of {pattern.pattern} changes nothing"
     report = Report()
     for name, tensor in official.items():
         found, target = next(

@@ -1,5 +1,6 @@
 """Stage `denoiser`: train the second stage from latents, in the run directory itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,16 +8,22 @@ import torch
 from frido.cli import pictures, provenance
 from frido.cli.build import build
 from frido.cli.session import Session
+from frido.contracts.batch import Batch
+from frido.contracts.errors import FridoError
 from frido.data.collate import square
 from frido.data.latents import LatentStream, LatentTable
 from frido.data.order import Order
+from frido.engine import checkpoint, distributed
 from frido.engine.trainer import Trainer
+from frido.tasks.held_out_error import BANDS
 
 SHOWN = 8
 
 
 def run(session: Session) -> None:
     config = session.config
+    if config["training"]["denoiser"]["images"] == 0:
+        return nothing_to_train(session)
     training = build(config["training"]["denoiser"])
     evaluation = build(config["metrics"])
     task = session.new_task()
@@ -30,7 +37,10 @@ def run(session: Session) -> None:
     )
     split, _ = session.held_out("val")
     shards = session.shards(split)
-    watched = list(session.in_order(split, batch=64, count=config["size"]["watched"], share=True))
+    watched = [
+        session.with_view(session.with_latents(batch), task.view)
+        for batch in session.in_order(split, batch=64, count=config["size"]["watched"], share=True)
+    ]
 
     with session.first_alone() as alone:
         if alone:
@@ -41,8 +51,9 @@ def run(session: Session) -> None:
     with session.tracker(session.directory, "denoiser", budget=training.images) as tracker:
 
         def look(images_seen: int, averaged: Any) -> None:
-            """Draw held-out scenes and score them: the same scenes and noise each time, by averaged weights."""
-            generated = [session.generate(averaged, batch.annotations, keys=batch.positions) for batch in watched]
+            """Measure the loss on held-out images, draw their scenes and score them: the same scenes and noise each
+            time, by averaged weights."""
+            generated = [session.generate(averaged, batch) for batch in watched]
             result = evaluation.run(
                 (
                     pictures.to_uint8(batch.pixels),
@@ -52,7 +63,7 @@ def run(session: Session) -> None:
                 for batch, images in zip(watched, generated, strict=True)
             )
             numbers = {f"during/{name}": number for name, number in result.numbers.items()}
-            tracker.log(numbers, images=images_seen)
+            tracker.log(held_out_losses(session, averaged, watched) | numbers, images=images_seen)
             if session.is_first:
                 rows = torch.cat([watched[0].pixels[:SHOWN], generated[0][:SHOWN]])
                 columns = len(rows) // 2
@@ -69,3 +80,38 @@ def run(session: Session) -> None:
             during=look,
             facts={"data": session.data_hash, "autoencoder": session.path("autoencoder").name},
         ).run()
+
+
+def nothing_to_train(session: Session) -> None:
+    """Say so, where there are weights that came from elsewhere.
+
+    Raises:
+        FridoError: There are none.
+    """
+    found = checkpoint.latest(session.directory) if session.is_first else None
+    if session.is_first and found is None:
+        raise FridoError(
+            "size.images",
+            got=f"0, and no checkpoint in {session.directory}",
+            wanted="images to train the denoiser on, or a run directory of python -m frido.convert",
+            do="size.images=30720",
+        )
+    if session.is_first:
+        print(f"denoiser: nothing to train (size.images=0); its weights are those of {found}")
+
+
+def held_out_losses(session: Session, task: Any, batches: Sequence[Batch]) -> dict[str, float]:
+    """Return the loss per scale, and per scale and band of time, as means over the images of all ranks."""
+    sums = torch.zeros(len(session.frozen.channels), BANDS, dtype=torch.float64, device=session.device)
+    for batch in batches:
+        with session.autocast():
+            losses = task.held_out_losses(batch._replace(images=None).to(session.device))
+        sums += losses.double().sum(dim=-1)
+    count = torch.tensor(sum(batch.size for batch in batches), dtype=torch.float64, device=session.device)
+    means = (distributed.mean(sums) / distributed.mean(count)).tolist()
+    numbers = {f"validation/loss/scale{scale}": sum(bands) / BANDS for scale, bands in enumerate(means)}
+    return numbers | {
+        f"validation/loss/scale{scale}/band{band}": loss
+        for scale, bands in enumerate(means)
+        for band, loss in enumerate(bands)
+    }
