@@ -1,5 +1,6 @@
 """A toy house with its own rooms and configuration folder, so that these tests depend on no real variant."""
 
+import json
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from frido.cli import launch, options, schema, signatures, sources, worker
+from frido.cli.drawing import Drawing
 
 CODE = {
     "__init__.py": "",
@@ -104,22 +106,26 @@ CODE = {
             def __init__(self, *, vocabulary: object, left: int) -> None: ...
 
 
+        class View:
+            def __init__(self, *, vocabulary: object, latent_channels: object, factor: object, left: int) -> None: ...
+
+
         class Sampler:
             def __init__(self, *, schedule: object, parameterization: object, left: int) -> None: ...
 
 
         class Task:
-            def __init__(self, *, denoiser: object, conditioner: object, schedule: object, parameterization: object,
-                         teacher_forcing: object, layout: object, left: int) -> None: ...
+            def __init__(self, *, denoiser: object, conditioner: object, view: object, schedule: object,
+                         parameterization: object, teacher_forcing: object, layout: object, left: int) -> None: ...
 
 
         class Denoiser:
-            def __init__(self, *, channels: object, context_width: int, gate: Callable[..., Gate], sizes: list[int],
-                         table: dict[str, int]) -> None: ...
+            def __init__(self, *, channels: object, context: object, tells_level: bool, gate: Callable[..., Gate],
+                         sizes: list[int], table: dict[str, int]) -> None: ...
 
 
         class Plain:
-            def __init__(self, *, channels: object, context_width: int, size: int) -> None: ...
+            def __init__(self, *, channels: object, context: object, tells_level: bool, size: int) -> None: ...
 
 
         def function(a: int, b: str = "x") -> str:
@@ -129,7 +135,7 @@ CODE = {
 }
 
 PARTS = (
-    *("data", "autoencoder", "first_stage", "conditioning", "denoiser", "task", "metrics", "tracking"),
+    *("data", "autoencoder", "first_stage", "conditioning", "view", "denoiser", "task", "metrics", "tracking"),
     *("diffusion/schedule", "diffusion/parameterization", "diffusion/teacher_forcing", "diffusion/layout"),
     *("diffusion/sampler", "diffusion/guidance", "training/autoencoder", "training/denoiser"),
 )
@@ -168,14 +174,15 @@ CONF = {
         picture_every_images: null
         watched: 4
     """,
-    "hardware/cpu.yaml": "# One process.\ndevice: cpu\ndevices: 1\nprecision: fp32\nthreads: 1\n",
-    "hardware/gpu.yaml": "# One GPU.\ndevice: cuda\ndevices: 1\nprecision: bf16\nthreads: null\n",
+    "hardware/cpu.yaml": "# One process.\ndevice: cpu\ndevices: 1\nprecision: fp32\ncompile: false\nthreads: 1\n",
+    "hardware/gpu.yaml": "# One GPU.\ndevice: cuda\ndevices: 1\nprecision: bf16\ncompile: false\nthreads: null\n",
     **{f"{part}/one.yaml": "# The only one.\n_target_: toyroom.gates.Pair\nleft: 1\n" for part in PARTS},
     **{
         f"{part}/one.yaml": f"# The only one.\n_target_: toyroom.gates.{name}\n_partial_: true\nleft: 1\n"
         for part, name in (
             ("first_stage", "FirstStage"),
             ("conditioning", "Conditioner"),
+            ("view", "View"),
             ("task", "Task"),
             ("diffusion/sampler", "Sampler"),
         )
@@ -253,8 +260,8 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """Calls of the worker, which does nothing but leave a report."""
     calls: list[tuple] = []
 
-    def start(directory: Path, *, stages: list[str], scenes: Path | None) -> int:
-        calls.append((directory, list(stages), scenes))
+    def start(directory: Path, *, stages: list[str], drawing: Drawing) -> int:
+        calls.append((directory, list(stages), Drawing.from_json(json.loads(json.dumps(drawing.to_json())))))
         (directory / "report.html").write_text("report")
         return 0
 

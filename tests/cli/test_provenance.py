@@ -5,7 +5,7 @@ import pytest
 
 from frido.cli import provenance
 
-HARDWARE = {"device": "cpu", "devices": 1, "precision": "fp32", "threads": 2}
+HARDWARE = {"device": "cpu", "devices": 1, "precision": "fp32", "compile": False, "threads": 2}
 
 
 @pytest.fixture

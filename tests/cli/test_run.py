@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from frido.cli import launch
+from frido.cli.drawing import AS_FROZEN, Drawing
 from frido.cli.locks import hold
 from frido.run import main
 
@@ -19,7 +20,9 @@ def test_a_run_is_frozen_and_handed_over(conf, worked, capsys):
     assert main(["experiment=gating/film", "seed=3"]) == 0
     directory = only_run()
     assert directory.parent == Path("runs/gating/film")
-    assert worked == [(directory, ["data", "autoencoder", "latents", "denoiser", "sample", "evaluate", "report"], None)]
+    assert worked == [
+        (directory, ["data", "autoencoder", "latents", "denoiser", "sample", "evaluate", "report"], AS_FROZEN)
+    ]
     config = yaml.safe_load((directory / "config.yaml").read_text())
     assert (config["seed"], config["denoiser"]["gate"]["strength"]) == (3, 1.0)
     facts = json.loads((directory / "provenance.json").read_text())
@@ -122,9 +125,9 @@ def test_run_directory_is_used_again(conf, worked, tmp_path):
     frozen = (directory / "config.yaml").read_text()
     (tmp_path / "my scenes.json").write_text("[]")
     assert main([f"run={directory}", f"scenes={tmp_path}/my scenes.json"]) == 0
-    assert worked[-1] == (directory, ["sample"], tmp_path / "my scenes.json")
+    assert worked[-1] == (directory, ["sample"], Drawing(scenes=tmp_path / "my scenes.json"))
     assert main([f"run={directory}", "stages=[evaluate,report]"]) == 0
-    assert worked[-1] == (directory, ["evaluate", "report"], None)
+    assert worked[-1] == (directory, ["evaluate", "report"], AS_FROZEN)
     assert (directory / "config.yaml").read_text() == frozen
 
 
@@ -133,7 +136,7 @@ def test_run_directory_is_used_on_other_hardware(conf, worked):
     directory = only_run()
     assert main([f"run={directory}", "stages=[sample]", "hardware=gpu", "hardware.threads=3", "tracking.left=4"]) == 0
     config = yaml.safe_load((directory / "config.yaml").read_text())
-    assert config["hardware"] == {"device": "cuda", "devices": 1, "precision": "bf16", "threads": 3}
+    assert config["hardware"] == {"device": "cuda", "devices": 1, "precision": "bf16", "compile": False, "threads": 3}
     assert config["tracking"]["left"] == 4
     assert config["stages"][0] == "data"
 
@@ -141,7 +144,7 @@ def test_run_directory_is_used_on_other_hardware(conf, worked):
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["seed=3"], "leave out seed=3"),
+        (["denoiser.size=3"], "leave out denoiser.size=3"),
         (["scenes=nowhere.json"], "no such file"),
         (["stages=[sampel]"], "stages"),
         (["stages=[sample"], "quote"),

@@ -52,6 +52,7 @@ def test_hash_ignores_the_order_of_keys(config):
     [
         ("seed", ["data", "autoencoder", "latents"]),
         ("denoiser.sizes", ["data", "autoencoder", "latents"]),
+        ("view.left", ["data", "autoencoder"]),
         ("training.autoencoder.left", ["data"]),
         ("first_stage.left", ["data"]),
         ("autoencoder.left", ["data"]),

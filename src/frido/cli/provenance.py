@@ -18,7 +18,7 @@ PACKAGES = (
     *("frido", "torch", "torchvision", "torchmetrics", "timm", "numpy", "scipy", "einops", "safetensors", "pillow"),
     *("webdataset", "hydra-core", "omegaconf", "wandb"),
 )
-BITWISE = ("versions", "threads", "ranks", "precision", "device", "git", "platform")
+BITWISE = ("versions", "threads", "ranks", "precision", "compile", "device", "git", "platform")
 """What must be equal for a continued run to equal an uninterrupted one bit for bit."""
 
 
@@ -39,6 +39,7 @@ def collect(*, door: str, arguments: Sequence[str], hardware: Mapping[str, Any])
         "platform": {"system": platform.platform(), "machine": platform.machine(), "cores": os.cpu_count()},
         "threads": hardware["threads"],
         "precision": hardware["precision"],
+        "compile": hardware["compile"],
         "device": hardware["device"],
         "ranks": int(os.environ.get("WORLD_SIZE", hardware["devices"])),
         "data": None,  # the data stage knows it

@@ -55,7 +55,7 @@ def stage_hash(config: Mapping[str, Any], stage: str, *, content: str = "") -> s
         config["training"]["autoencoder"],
         content,
     ]
-    parts["latents"] = [*parts["autoencoder"], "latents"]
+    parts["latents"] = [*parts["autoencoder"], config["view"], "latents"]
     return content_hash(*parts[stage])
 
 

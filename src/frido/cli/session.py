@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,11 @@ from torch import Tensor
 
 from frido.cli import pictures, rundir
 from frido.cli.build import build
+from frido.cli.drawing import AS_FROZEN, Drawing
 from frido.cli.locks import hold
 from frido.contracts import atomic
-from frido.contracts.batch import Annotations, Batch
+from frido.contracts.batch import Batch
+from frido.contracts.context import ContextWidths
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Vocabulary
@@ -26,7 +28,9 @@ from frido.contracts.tracker import Tracker
 from frido.data.evaluation import EvaluationSplit, evaluation_split
 from frido.data.loader import Loader
 from frido.data.shards import Shards
+from frido.diffusion.given import Given
 from frido.engine import checkpoint, distributed
+from frido.nn.seeded import seeded
 from frido.tracking.several import SeveralTrackers
 
 
@@ -36,23 +40,23 @@ class Session:
     Args:
         directory: The run directory; its `config.yaml` is read as data.
         device: Where this process computes.
-        scenes: A person's scenes to draw, if any.
+        drawing: What is to be drawn; its settings stand in `config` in place of the frozen ones.
     """
 
-    def __init__(self, *, directory: Path, device: torch.device, scenes: Path | None) -> None:
-        self.directory, self.device, self.scenes = directory, device, scenes
-        self.config: dict[str, Any] = yaml.safe_load((directory / "config.yaml").read_text())
+    def __init__(self, *, directory: Path, device: torch.device, drawing: Drawing) -> None:
+        self.directory, self.device, self.drawing = directory, device, drawing
+        self.config: dict[str, Any] = drawing.applied(yaml.safe_load((directory / "config.yaml").read_text()))
         self.rank, self.world_size = distributed.rank(), distributed.world_size()
         self.is_first = distributed.is_main()
 
     @classmethod
     @contextmanager
-    def open(cls, directory: Path, *, scenes: Path | None) -> Iterator["Session"]:
+    def open(cls, directory: Path, *, drawing: Drawing = AS_FROZEN) -> Iterator["Session"]:
         hardware = yaml.safe_load((directory / "config.yaml").read_text())["hardware"]
         if hardware["threads"] is not None:
             torch.set_num_threads(hardware["threads"])
         with distributed.process_group(hardware["device"]) as device:
-            yield cls(directory=directory, device=device, scenes=scenes)
+            yield cls(directory=directory, device=device, drawing=drawing)
 
     # Where things are
 
@@ -160,13 +164,23 @@ class Session:
         config, diffusion = self.config, self.config["diffusion"]
         torch.manual_seed(config["seed"])
         conditioner = build(config["conditioning"], vocabulary=self.vocabulary)
-        task = build(
-            config["task"],
-            conditioner=conditioner,
-            denoiser=build(config["denoiser"], channels=self.frozen.channels, context_width=conditioner.width),
-            **{part: build(diffusion[part]) for part in ("schedule", "parameterization", "teacher_forcing", "layout")},
+        parts = {part: build(diffusion[part]) for part in ("schedule", "parameterization", "teacher_forcing", "layout")}
+        view = self.new_view(self.frozen)
+        denoiser = build(
+            config["denoiser"],
+            channels=self.frozen.channels,
+            context=ContextWidths(tokens=conditioner.width, map=view.channels, pooled=conditioner.pooled_width),
+            tells_level=parts["teacher_forcing"].tells_level,
         )
+        if config["hardware"]["compile"]:
+            denoiser.compile()
+        task = build(config["task"], conditioner=conditioner, view=view, denoiser=denoiser, **parts)
         return task.to(self.device)
+
+    def new_view(self, autoencoder: Any) -> Any:
+        """Return what the denoiser is shown of images, for the latents of `autoencoder`, with its initial weights."""
+        finest = {"latent_channels": autoencoder.channels[-1], "factor": autoencoder.factors[-1]}
+        return build(self.config["view"], vocabulary=self.vocabulary, **finest)
 
     def trained_task(self) -> Any:
         """Return the second stage with its averaged (EMA) weights."""
@@ -185,18 +199,47 @@ class Session:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config["hardware"]["precision"] == "bf16")
 
     @torch.no_grad()
-    def generate(self, task: Any, annotations: Annotations, *, keys: Tensor) -> Tensor:
-        """Return images in [-1, 1] for annotations, on the CPU; a sample's noise is a function of its key alone."""
+    def with_latents(self, batch: Batch) -> Batch:
+        """Return a batch of images with their latents by the frozen first stage, on the CPU."""
+        with self.autocast():
+            pyramid = self.frozen.encode(batch.pixels.to(self.device))
+        return batch._replace(pyramid=tuple(latent.float().cpu() for latent in pyramid))
+
+    def check_view(self, autoencoder: Any) -> None:
+        """Raise `FridoError` where the training images lack what the denoiser is to be shown of them."""
+        with seeded(self.config["seed"]):
+            view = self.new_view(autoencoder)
+        for batch in self.in_order("train", batch=1, count=1):
+            view.check(batch)
+
+    @torch.no_grad()
+    def with_view(self, batch: Batch, view: Any) -> Batch:
+        """Return a batch of images with what `view` prepares of them, on the CPU."""
+        view.check(batch)
+        with self.autocast():
+            prepared = view.prepare(batch.to(self.device), encode=self.frozen.encode)
+        return batch._replace(view=None if prepared is None else prepared.cpu())
+
+    @torch.no_grad()
+    def generate(self, task: Any, batch: Batch, *, given: Sequence[Given | None] | None = None) -> Tensor:
+        """Return images in [-1, 1] for the scenes of a batch, on the CPU.
+
+        Of the batch, the annotations and what was prepared for the view are looked at; a sample's noise is a function
+        of its position alone. `given` is what of each scale is not drawn, or not from noise alone.
+        """
+        batch = batch._replace(images=None, pyramid=None, segmentation=None).to(self.device)
         diffusion, resolution = self.config["diffusion"], self.config["size"]["resolution"]
         scales = zip(self.frozen.channels, self.frozen.factors, strict=True)
         with self.autocast():
             pyramid = task.generate(
-                Annotations(*(tensor.to(self.device) for tensor in annotations)),
+                batch.annotations,
                 sampler=build(diffusion["sampler"]),
                 guidance=build(diffusion["guidance"]),
                 shapes=[(channels, resolution // factor, resolution // factor) for channels, factor in scales],
                 seed=self.config["seed"],
-                keys=keys.to(self.device),
+                keys=batch.positions,
+                view=batch.view,
+                given=given,
             )
             return self.frozen.decode(pyramid).float().clamp(-1, 1).cpu()
 
@@ -231,8 +274,9 @@ class Session:
         diffusion = self.config["diffusion"]
         return {
             "sampler": diffusion["sampler"],
-            "steps": self.config["size"]["steps"],
+            "steps": diffusion["sampler"].get("steps"),
             "guidance": diffusion["guidance"],
+            "teacher_forcing": diffusion["teacher_forcing"],
             "ema": self.config["training"]["denoiser"]["average"],
             "precision": self.config["hardware"]["precision"],
             "seed": self.config["seed"],

@@ -9,8 +9,9 @@ from frido.contracts.errors import FridoError
 SLOTS = {
     "first_stage": {"autoencoder"},
     "conditioning": {"vocabulary"},
-    "denoiser": {"channels", "context_width"},
-    "task": {"denoiser", "conditioner", "schedule", "parameterization", "teacher_forcing", "layout"},
+    "view": {"vocabulary", "latent_channels", "factor"},
+    "denoiser": {"channels", "context", "tells_level"},
+    "task": {"denoiser", "conditioner", "view", "schedule", "parameterization", "teacher_forcing", "layout"},
     "diffusion.sampler": {"schedule", "parameterization"},
 }
 """Arguments added at run time, as `frido.cli.session` adds them."""

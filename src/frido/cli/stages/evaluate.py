@@ -11,6 +11,7 @@ from frido.cli import pictures
 from frido.cli.build import build
 from frido.cli.session import Session
 from frido.contracts import atomic
+from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene
 from frido.tracking.jsonl import forget
 
@@ -18,8 +19,12 @@ BATCH, EXPLAINED = 64, 24
 
 
 def run(session: Session) -> None:
+    """Score the run's own samples; of others, the numbers stay beside them."""
     split, _ = session.held_out("test")
-    folder = session.directory / "samples" / split
+    folder = session.directory / "samples" / session.drawing.folder(split)
+    if not (folder / "protocol.json").is_file():
+        do = "stages=[sample,evaluate]"
+        raise FridoError(str(folder), got="no finished samples", wanted="samples to score", do=do)
     evaluation = build(session.config["metrics"])
     scenes = [Scene.from_json(value) for value in json.loads((folder / "scenes.json").read_text())]
     share = range(session.rank * BATCH, len(scenes), session.world_size * BATCH)
@@ -33,6 +38,11 @@ def run(session: Session) -> None:
             atomic.write_json(folder / "found.json", found)
         note = json.loads((folder / "protocol.json").read_text())["note"]
         cards = {name: {**card, "split": split, "note": note} for name, card in result.cards.items()}
+        if not session.drawing.own:
+            atomic.write_json(folder / "evaluation.json", cards)
+            print("\n".join([f"{name}: {number:.4f}" for name, number in result.numbers.items()]))
+            print(f"evaluated: {folder}")
+            return
         atomic.write_json(session.directory / "evaluation.json", cards)
         images = session.config["training"]["denoiser"]["images"]
         forget(session.directory, result.numbers)

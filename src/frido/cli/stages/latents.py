@@ -1,6 +1,4 @@
-"""Stage `latents`: encode the training images once."""
-
-import torch
+"""Stage `latents`: encode the training images once, and prepare what the denoiser is shown of them."""
 
 from frido.cli.session import Session, progress
 from frido.data.latents import LatentTable
@@ -14,11 +12,9 @@ def run(session: Session) -> None:
     session.link("latents", directory)
 
 
-@torch.no_grad()
 def encode(session: Session) -> LatentTable:
-    """Return the latents of every training sample, in row order, by the frozen first stage."""
+    """Return the latents and the view of every training sample, in row order, by the frozen first stage."""
+    view = session.new_view(session.frozen).to(session.device)
     rows = session.in_order("train", batch=64, count=len(session.shards("train")))
-    with session.autocast():
-        return LatentTable.join(
-            [(session.frozen.encode(batch.pixels.to(session.device)), batch) for batch in progress(rows, "latents")]
-        )
+    encoded = (session.with_view(session.with_latents(batch), view) for batch in progress(rows, "latents"))
+    return LatentTable.join([batch._replace(images=None, segmentation=None) for batch in encoded])
