@@ -77,7 +77,7 @@ def test_a_page_of_the_first_stage_alone(trained):
 
 def test_codes_are_those_of_the_latents(trained, root):
     directory, _ = trained
-    with Session.open(directory, scenes=None) as session, session.autocast():
+    with Session.open(directory) as session, session.autocast():
         frozen = session.frozen
         for split, count in (("train", 96), ("val", 104), ("test", 8)):
             with safe_open(directory / "codes" / f"{split}.safetensors", framework="pt") as file:

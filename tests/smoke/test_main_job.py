@@ -114,6 +114,8 @@ def test_readme_commands(trained, desk, capsys, monkeypatch):
     """Every command of the README does what it says, or (where it would train for hours) composes and checks."""
     monkeypatch.chdir(desk)
     (desk / "my.json").write_text('[{"objects": ["red circle"], "relationships": []}]')
+    for name in ("photo", "hole"):
+        Image.new("RGB", (64, 64), "white").save(desk / f"{name}.png")
     assert pack(["source=scenes", "format=visual_genome", f"out={desk / 'vg'}", "source.train=8", "source.val=4",
                  "source.test=4"]) == 0  # fmt: skip
     doors = {"run": run, "pack": pack, "report": report, "convert": convert}

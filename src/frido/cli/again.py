@@ -1,19 +1,33 @@
 """`run=RUN_DIR ...`: go on with, or use, a run that exists. Its configuration is data, checked like any other."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from frido.cli.compose import compose, parsed
+from frido.cli.amend import amended, at
+from frido.cli.compose import parsed
+from frido.cli.drawing import Drawing, word
 from frido.cli.launch import announce, work
 from frido.cli.locks import hold
 from frido.cli.rundir import RunDirectory
 from frido.cli.schema import check
-from frido.cli.suggest import key_and_value, suggestions
+from frido.cli.suggest import key_and_value
 from frido.contracts.errors import FridoError
 
 CHANGEABLE = ("hardware", "tracking")
-WANTED = "besides run=RUN_DIR: stages=[...], scenes=FILE, hardware..., tracking...; the rest of a run is frozen"
+"""Kept in the run's configuration: how it is computed, not what."""
+REDRAWN = ("diffusion.sampler", "diffusion.guidance", "diffusion.teacher_forcing", "size.samples", "seed")
+"""Where a drawing may differ from the run's own; of teacher forcing, what it does in sampling."""
+GROUPS = (*CHANGEABLE, "diffusion/sampler", "diffusion/guidance")
+FILES = ("scenes", "image", "mask")
+NAMES = ("run", "stages", *FILES, "strength", "tag")
+WANTED = (
+    "besides run=RUN_DIR: stages=[...], scenes=FILE, image=FILE, mask=FILE, strength=NUMBER, tag=NAME, "
+    "diffusion/sampler..., diffusion/guidance..., size.samples, seed (of sampling), hardware..., tracking...; "
+    "the rest of a run is frozen"
+)
+DRAWS, ALONGSIDE = "sample", ("sample", "evaluate", "report")
 
 
 def asked_for(arguments: Sequence[str]) -> bool:
@@ -25,27 +39,30 @@ def again(arguments: Sequence[str]) -> int:
     """Run stages of the run directory that the arguments name; return the exit code."""
     given = _sorted_out(arguments)
     directory = RunDirectory.existing(Path(given["run"]))
-    scenes = _scenes(given)
     frozen = directory.config
-    config = _amended(frozen, [a for a in arguments if key_and_value(a)[0].partition(".")[0] in CHANGEABLE])
-    if "stages" in given or scenes:
-        config["stages"] = parsed(f"stages={given.get('stages', '[sample]')}")
-    check(config)
-    if scenes and "sample" not in config["stages"]:
-        wanted = "stages that include sample: it draws the scenes"
-        raise FridoError("scenes", got=f"stages={config['stages']}", wanted=wanted, do="stages=[sample]")
+    check(frozen)
+    config = amended(frozen, [a for a in arguments if _is_changeable(a)], groups=GROUPS)
+    drawing = _drawing(given, config, [a for a in arguments if _is_redrawn(key_and_value(a)[0])])
+    if "stages" in given or not drawing.own:
+        config["stages"] = parsed(f"stages={given.get('stages', f'[{DRAWS}]')}")
+    check(drawing.applied(config))
+    _check_stages(drawing, config["stages"])
+    if drawing.image:
+        from frido.cli import photo  # numpy, which other commands answer without
+
+        photo.check(drawing.image, drawing.mask, config["size"]["resolution"])
     with hold(directory.path, wait=False):
         directory.make()
         directory.freeze({**config, "stages": frozen["stages"]})
         announce(directory, arguments, config)
-        return work(directory, config["stages"], scenes=scenes)
+        return work(directory, config["stages"], drawing=drawing)
 
 
 def _sorted_out(arguments: Sequence[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for argument in arguments:
         key, value = key_and_value(argument)
-        known = key in ("run", "stages", "scenes") or key.partition(".")[0] in CHANGEABLE
+        known = key in NAMES or _is_changeable(argument) or _is_redrawn(key)
         if not known or "=" not in argument or argument.startswith(("+", "~", "-")):
             do = f"leave out {argument}, or train anew: the same command without run="
             raise FridoError(f"the argument {argument}", got=f"{argument} beside run=", wanted=WANTED, do=do)
@@ -56,37 +73,76 @@ def _sorted_out(arguments: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _scenes(given: dict[str, str]) -> Path | None:
-    if "scenes" not in given:
-        return None
-    path = Path(given["scenes"])
+def _is_changeable(argument: str) -> bool:
+    return key_and_value(argument)[0].partition(".")[0] in CHANGEABLE
+
+
+def _is_redrawn(key: str) -> bool:
+    if key.startswith("diffusion.teacher_forcing"):
+        return key.startswith("diffusion.teacher_forcing.sampling_")
+    return key in GROUPS or key in REDRAWN or key.startswith(("diffusion.sampler.", "diffusion.guidance."))
+
+
+def _drawing(given: Mapping[str, str], config: Mapping[str, Any], overrides: Sequence[str]) -> Drawing:
+    """Return what is asked for; files are there, numbers are in range."""
+    changed = amended(config, overrides, groups=GROUPS)
+    settings = {place: at(changed, place) for place in REDRAWN if at(changed, place) != at(config, place)}
+    words = [_word(*key_and_value(override)) for override in overrides]
+    files = {name: _file(name, given[name]) for name in FILES if name in given}
+    for name in ("mask", "strength"):
+        if name in given and "image" not in given:
+            raise FridoError(
+                f"{name}={given[name]}", got="no image", wanted="a picture that it is about", do="image=FILE"
+            )
+    tag = given.get("tag")
+    if tag is not None and not re.fullmatch(r"\w[\w.+-]*", tag):
+        do = f"tag={word('', tag).lstrip('.+-') or 'mine'}"
+        raise FridoError(f"tag={tag}", got=repr(tag), wanted="a folder's name: letters, digits and _ . + -", do=do)
+    return Drawing(**files, strength=_strength(given), settings=settings, words=tuple(words), tag=tag)
+
+
+def _word(key: str, value: str) -> str:
+    """Return what a folder is called by an override: an option's name, or a setting's with its value."""
+    return word("" if key in GROUPS else key.rpartition(".")[2], value)
+
+
+def _file(name: str, given: str) -> Path:
+    path = Path(given)
     if not path.is_file():
-        near = sorted(str(other) for other in path.parent.glob("*.json"))[:1]
-        do = f"scenes={near[0]}" if near else "write one: see 'Draw my scene' in the README"
-        raise FridoError(f"scenes={path}", got="no such file", wanted="a file of scene graphs", do=do)
+        near = sorted(str(other) for other in path.parent.glob(f"*{path.suffix or '.*'}"))[:1]
+        do = f"{name}={near[0]}" if near else f"{name}=FILE"
+        wanted = "a file of scenes" if name == "scenes" else "a picture"
+        raise FridoError(f"{name}={path}", got="no such file", wanted=wanted, do=do)
     return path
 
 
-def _amended(frozen: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return `frozen` with its changeable groups replaced (`hardware=gpu`) or changed (`hardware.threads=4`)."""
-    config = dict(frozen)
-    chosen = [override for override in overrides if key_and_value(override)[0] in CHANGEABLE]
-    if chosen:
-        composed = compose("run", chosen)
-        config |= {key: composed[key] for key in (key_and_value(override)[0] for override in chosen)}
-    for override in overrides:
-        key = key_and_value(override)[0]
-        if override in chosen:
-            continue
-        *parents, last = key.split(".")
-        node: Any = config
-        for name in parents:
-            node[name] = dict(node[name]) if isinstance(node.get(name), dict) else {}
-            node = node[name]
-        if last not in node:
-            close = suggestions(key, config)
-            do = f"{close[0]}={key_and_value(override)[1]}" if close else f"leave out {override}"
-            wanted = f"a setting of {'.'.join(parents)}: {', '.join(map(str, node))}"
-            raise FridoError(key, got=override, wanted=wanted, do=do)
-        node[last] = parsed(override)
-    return config
+def _strength(given: Mapping[str, str]) -> float | list[float] | None:
+    if "strength" not in given:
+        return None
+    value = parsed(f"strength={given['strength']}")
+    numbers = value if isinstance(value, list) else [value]
+    sound = all(type(number) in (int, float) and 0 <= number <= 1 for number in numbers)
+    if not sound or not any(numbers):
+        raise FridoError(
+            f"strength={given['strength']}",
+            got=repr(value),
+            wanted="0 to 1, or a list of one number per scale, coarsest first; 1 draws from noise alone, "
+            "0 takes the picture as it is, and not every scale may",
+            do="strength=0.6, or strength=[0,1]",
+        )
+    return [float(number) for number in numbers] if isinstance(value, list) else float(value)
+
+
+def _check_stages(drawing: Drawing, stages: Sequence[str]) -> None:
+    """Refuse stages that would train with settings of a drawing, or that it has nothing to do with."""
+    asked = "scenes" if drawing.scenes else "image" if drawing.image else "settings of sampling"
+    if drawing.personal and DRAWS not in stages:
+        wanted = "stages that include sample: it draws"
+        raise FridoError(asked, got=f"stages={stages}", wanted=wanted, do=f"stages=[{DRAWS}]")
+    if drawing.personal and "evaluate" in stages:
+        wanted = f"no evaluate: of {asked}=... there are no true images to compare with"
+        raise FridoError("stages", got=f"{stages}", wanted=wanted, do=f"stages=[{DRAWS}]")
+    if not drawing.own and not set(stages) <= set(ALONGSIDE):
+        wanted = f"{', '.join(ALONGSIDE)}: what was trained stays as it was frozen"
+        do = f"stages=[{','.join(stage for stage in ALONGSIDE if stage in stages) or DRAWS}]"
+        raise FridoError("stages", got=f"{stages} with {asked}", wanted=wanted, do=do)

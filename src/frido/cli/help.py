@@ -12,6 +12,8 @@ Train, sample, evaluate and report one model of scene images, as configured.
   python -m frido.run experiment=vg_sg2im                    a recipe: train, sample, evaluate, report
   python -m frido.run experiment=vg_sg2im data=scenes size=tiny   the same on the embedded scenes, minutes on a CPU
   python -m frido.run run=RUN_DIR stages=[sample] scenes=my.json  draw your own scenes with a trained run
+  python -m frido.run run=RUN_DIR stages=[sample,evaluate] diffusion/sampler=ddim seed=1   sample it in another way
+  python -m frido.run run=RUN_DIR scenes=my.json image=photo.png mask=hole.png   fill a picture where the mask is white
   python -m frido.run ... --cfg job                          print the resulting configuration, run nothing
 
 The same command again continues an interrupted run; on a finished one it prints the path of its report.
@@ -19,6 +21,9 @@ run.fresh=true sets the earlier run aside (<hash>.1, <hash>.2, ...) and starts a
 
 Arguments: group=option takes another part, key.path=value changes one setting of it, for example
   denoiser=pyunet denoiser.width=64 size=small hardware=gpu seed=1 stages=[data,autoencoder]
+Beside run=RUN_DIR: stages, scenes, hardware, tracking; of sampling diffusion/sampler, diffusion/guidance, size.samples,
+  seed, tag=NAME of the folder; and image=FILE with mask=FILE (white: drawn anew, black: kept) or strength=0..1 (1: from
+  noise alone; a list has one number per scale, coarsest first, and 0 takes the picture as it is).
 Exit codes: 0 done, 2 bad input, 130 interrupted."""
 
 

@@ -5,11 +5,11 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from frido.cli import help, provenance
 from frido.cli.compose import compose, recipe
+from frido.cli.drawing import AS_FROZEN, Drawing
 from frido.cli.locks import hold
 from frido.cli.options import config_dir
 from frido.cli.rundir import RunDirectory, dump
@@ -56,11 +56,11 @@ def start(config: Mapping[str, Any], *, name: str, arguments: Sequence[str]) -> 
     return code
 
 
-def work(directory: RunDirectory, stages: Sequence[str], *, scenes: Path | None = None) -> int:
+def work(directory: RunDirectory, stages: Sequence[str], *, drawing: Drawing = AS_FROZEN) -> int:
     """Call the worker, which is the first to import torch."""
     from frido.cli import worker
 
-    return worker.start(directory.path, stages=stages, scenes=scenes)
+    return worker.start(directory.path, stages=stages, drawing=drawing)
 
 
 def announce(directory: RunDirectory, arguments: Sequence[str], config: Mapping[str, Any]) -> None:

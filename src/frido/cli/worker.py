@@ -4,6 +4,7 @@ It reads `config.yaml` as data and never composes anything.
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -11,17 +12,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from frido.cli.drawing import Drawing
 from frido.cli.errors import door
 
 
-def start(directory: Path, *, stages: Sequence[str], scenes: Path | None = None) -> int:
+def start(directory: Path, *, stages: Sequence[str], drawing: Drawing) -> int:
     """Run `stages` in `directory`, in this process or under a torchrun of our own; return the exit code.
 
     Already under torchrun or a Slurm task (RANK is set), this process is one of the workers.
     """
     import yaml
 
-    arguments = [str(directory), "--stages", *stages, *(["--scenes", str(scenes)] if scenes else [])]
+    arguments = [str(directory), "--stages", *stages, "--drawing", json.dumps(drawing.to_json())]
     devices = yaml.safe_load((directory / "config.yaml").read_text())["hardware"]["devices"]
     if devices == 1 or "RANK" in os.environ:
         return main(arguments)
@@ -54,13 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m frido.cli.worker", description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--stages", nargs="+", required=True)
-    parser.add_argument("--scenes", type=Path)
+    parser.add_argument("--drawing", type=json.loads, required=True, help="JSON of frido.cli.drawing.Drawing")
     arguments = parser.parse_args(argv)
 
     from frido.cli.session import Session
     from frido.cli.stages import STAGES
 
-    with Session.open(arguments.directory, scenes=arguments.scenes) as session:
+    with Session.open(arguments.directory, drawing=Drawing.from_json(arguments.drawing)) as session:
         for name in arguments.stages:
             STAGES[name](session)
     return 0
