@@ -63,6 +63,21 @@ def test_noise_is_a_function_of_seed_position_and_purpose():
     assert shares.min() >= 0 and shares.max() < 1 and abs(shares.mean() - 0.5) < 0.02
 
 
+def test_numbers_are_those_of_earlier_trainings():
+    """A change of them would change every run that is continued."""
+    noise = rng.normal(torch.tensor([5, 10**12]), seed=3, purpose="noise/0", shape=(1, 2))
+    assert noise.dtype == torch.float32 and noise.flatten().tolist() == NORMAL
+    shares = rng.uniform(torch.tensor([5, 10**12]), seed=3, purpose="time")
+    assert shares.dtype == torch.float64 and shares.tolist() == UNIFORM
+
+
+def test_draws_go_where_they_are_wanted():
+    """Their positions may stay on the CPU."""
+    there = torch.device("meta")
+    assert rng.normal(torch.tensor([5]), seed=3, purpose="noise/0", shape=(1,), device=there).device == there
+    assert rng.uniform(torch.tensor([5]), seed=3, purpose="time", device=there).device == there
+
+
 def test_dropout_takes_whole_rows_of_the_empty_context():
     full = Context(tokens=torch.ones(2, 3, 4), mask=torch.ones(2, 3, dtype=torch.bool))
     empty = Context(tokens=torch.zeros(2, 3, 4), mask=torch.zeros(2, 3, dtype=torch.bool))

@@ -76,9 +76,9 @@ def test_starts_as_the_identity_with_init_0(name):
 @pytest.mark.parametrize("init", [0.0, 1.0])
 def test_concatenation_starts_with_its_share_of_the_input(init):
     gate = options.make(options.node("denoiser/gate", "concat") | {"init": init})
-    entrance = torch.nn.Conv2d(3 + 4, 8, 3)
+    entrance = torch.nn.Conv2d(3 + 2 + 4, 8, 3)  # coarse latents, a map, the noisy latent
     before = entrance.weight.detach().clone()
-    gate.start(entrance, own=4)
+    gate.start(entrance, coarse=3)
     torch.testing.assert_close(entrance.weight[:, :3], init * before[:, :3])
     assert torch.equal(entrance.weight[:, 3:], before[:, 3:])
 

@@ -102,3 +102,16 @@ def test_interval_is_off_outside_and_costs_nothing_there():
         said, _, full, samples = guided(Interval(weight=3.0, low=low, high=high))
         assert torch.equal(said, pressed if on else full)
         assert samples == (6 if on else 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: Interval(weight=2.0, low=5.0, high=0.3), "low"),
+        (lambda: Interval(weight=2.0, low=-1.0, high=0.3), "low"),
+        (lambda: Rescaled(weight=2.0, phi=7.0), "phi"),
+    ],
+)
+def test_ranges_are_checked(make, name):
+    with pytest.raises(FridoError, match=rf"diffusion\.guidance\.{name}"):
+        make()

@@ -101,6 +101,8 @@ def test_sampled_level_is_the_one_that_is_told():
         (lambda: VariancePreserving(level=1.5, sampling_level=0.0), "level"),
         (lambda: VariancePreserving(level=0.5, sampling_level=-0.1), "sampling_level"),
         (lambda: SampledLevel(largest=2.0, sampling_level=0.0), "largest"),
+        (lambda: SampledLevel(largest=0.1, sampling_level=0.9), "sampling_level"),
+        (lambda: ConstantMix(tau=3.0, sampling_tau=0.0), "tau"),
     ],
 )
 def test_levels_beyond_pure_noise_are_refused(make, name):

@@ -42,6 +42,13 @@ def test_time_is_the_inverse_of_log_snr(schedule):
     torch.testing.assert_close(schedule.time(schedule.log_snr(time)), time, atol=1e-6, rtol=0)
 
 
+def test_every_device_has_its_own_table(schedule):
+    time = torch.tensor([0.0, 40.25, schedule.num_steps - 1.0])
+    before = schedule.log_snr(time)
+    assert schedule.log_snr(time.to("meta")).device.type == "meta"
+    assert torch.equal(schedule.log_snr(time), before)
+
+
 def test_frido_terminal_signal():
     """6.69e-4, measured on the official code."""
     schedule = options.build("diffusion/schedule", "sqrt_linear")

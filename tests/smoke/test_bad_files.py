@@ -147,3 +147,20 @@ def test_words_of_a_wish_are_read_in_any_form(tmp_path):
     assert [(r.subject, r.predicate, r.object) for r in scene.relationships] == [(0, "left of", 1), (1, "above", 2)]
     (tmp_path / "wish.json").write_text(json.dumps({"objects": ["circle", "star"], "relationships": [[0, "near", 1]]}))
     assert len(read(tmp_path / "wish.json", VOCABULARY)[0].objects) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["conditioning=none"], "without a condition"),
+        (["diffusion.sampler.steps=2000"], "diffusion.sampler.steps"),
+        (["diffusion/schedule=zero_terminal_snr", "diffusion/parameterization=eps"], "parameterization"),
+        (["denoiser/attention=plain"], "denoiser/attention"),
+        (["task/scales=quotas", "task.scales.quotas=[0,1]"], "quotas"),
+    ],
+)
+def test_a_second_stage_that_cannot_be_is_refused_before_the_first_is_trained(settings, told, tmp_path, capsys):
+    command = ["experiment=vg_sg2im", "data=scenes", *SMALL, f"run.root={tmp_path / 'runs'}", *settings]
+    assert told in refused(capsys, run(command))
+    assert not list((tmp_path / "runs").rglob("checkpoints"))
+    assert not list((tmp_path / "runs").rglob("autoencoder.safetensors"))

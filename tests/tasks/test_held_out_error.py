@@ -82,10 +82,10 @@ def test_is_the_loss_of_training(monkeypatch):
     def same(positions, *, seed, purpose, **shape):
         return normal(positions, seed=seed, purpose=purpose.removeprefix("held out/2/"), **shape)
 
-    def even(positions, *, seed, purpose):
+    def even(positions, *, seed, purpose, **device):
         if purpose == "time":
             return (2 + evenly(positions)) / BANDS
-        return uniform(positions, seed=seed, purpose=purpose)
+        return uniform(positions, seed=seed, purpose=purpose, **device)
 
     monkeypatch.setattr(rng, "normal", same)
     monkeypatch.setattr(rng, "uniform", even)

@@ -143,6 +143,7 @@ def test_guidance_needs_dropout():
     with pytest.raises(FridoError, match="without a condition"):
         generate(make_task("none"), toys.batch(1).annotations, [0])
     generate(make_task("none"), toys.batch(1).annotations, [0], guidance="none")
+    generate(make_task("class_pooled"), toys.batch(1).annotations, [0])  # a pooled vector can be pressed too
 
 
 def test_draws_around_what_is_given(monkeypatch):

@@ -14,7 +14,7 @@ from rich.progress import track
 from safetensors.torch import load_file
 from torch import Tensor
 
-from frido.cli import pictures, rundir
+from frido.cli import outside, pictures, rundir
 from frido.cli.build import build
 from frido.cli.drawing import AS_FROZEN, Drawing
 from frido.cli.locks import hold
@@ -72,6 +72,16 @@ class Session:
         if weights is None or not Path(weights).is_file():  # a missing one is refused where it is read
             return ""
         return sha256(Path(weights))
+
+    @cached_property
+    def _outside(self) -> dict[str, str]:
+        """The hashes of the files that the condition reads."""
+        return outside.contents(self.config)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What checkpoints of the second stage remember of what they were trained with, beside the configuration."""
+        return {"data": self.data_hash, "autoencoder": self.path("autoencoder").name, **self._outside}
 
     def link(self, stage: str, path: Path) -> None:
         """Write into the run directory where a stage's output lies."""
@@ -159,20 +169,31 @@ class Session:
 
     # Models
 
-    def new_task(self) -> Any:
-        """Return the second stage with its initial weights, a function of `seed`."""
+    def new_task(self, autoencoder: Any = None) -> Any:
+        """Return the second stage with its initial weights, a function of `seed`.
+
+        Args:
+            autoencoder: Whose latents it is for; `None` is the frozen one.
+
+        Raises:
+            FridoError: This run was trained with other files for its condition.
+        """
+        outside.check_unchanged(self._outside, self.directory)
         config, diffusion = self.config, self.config["diffusion"]
+        autoencoder = autoencoder or self.frozen
         torch.manual_seed(config["seed"])
         conditioner = build(config["conditioning"], vocabulary=self.vocabulary)
         parts = {part: build(diffusion[part]) for part in ("schedule", "parameterization", "teacher_forcing", "layout")}
-        view = self.new_view(self.frozen)
+        view = self.new_view(autoencoder)
         denoiser = build(
             config["denoiser"],
-            channels=self.frozen.channels,
+            channels=autoencoder.channels,
             context=ContextWidths(tokens=conditioner.width, map=view.channels, pooled=conditioner.pooled_width),
             tells_level=parts["teacher_forcing"].tells_level,
         )
         if config["hardware"]["compile"]:
+            # One graph per scale, for training, for sampling, and with and without guidance.
+            torch._dynamo.config.recompile_limit = 8 * len(autoencoder.channels)
             denoiser.compile()
         task = build(config["task"], conditioner=conditioner, view=view, denoiser=denoiser, **parts)
         return task.to(self.device)
@@ -205,12 +226,23 @@ class Session:
             pyramid = self.frozen.encode(batch.pixels.to(self.device))
         return batch._replace(pyramid=tuple(latent.float().cpu() for latent in pyramid))
 
-    def check_view(self, autoencoder: Any) -> None:
-        """Raise `FridoError` where the training images lack what the denoiser is to be shown of them."""
+    def check_second_stage(self, autoencoder: Any) -> None:
+        """Raise `FridoError` where the second stage that is asked for could not follow `autoencoder`.
+
+        Said before hours are spent on training that.
+        """
+        if "denoiser" not in self.config["stages"]:
+            return
         with seeded(self.config["seed"]):
-            view = self.new_view(autoencoder)
+            task = self.new_task(autoencoder)
+        self.check_sampling(task)
         for batch in self.in_order("train", batch=1, count=1):
-            view.check(batch)
+            task.view.check(batch)
+
+    def check_sampling(self, task: Any) -> None:
+        """Raise `FridoError` where sampler or guidance do not fit a second stage."""
+        diffusion = self.config["diffusion"]
+        task.check_sampling(build(diffusion["sampler"]), build(diffusion["guidance"]))
 
     @torch.no_grad()
     def with_view(self, batch: Batch, view: Any) -> Batch:

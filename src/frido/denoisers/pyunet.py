@@ -118,7 +118,7 @@ class PyUNet(Denoiser):
             nn.Conv2d(extra + own, width, 3, padding=1) for own, extra in zip(channels, entering, strict=True)
         )
         for scale in finer:
-            gate.start(self.inputs[scale], own=channels[scale])  # type: ignore[arg-type]
+            gate.start(self.inputs[scale], coarse=below[scale])  # type: ignore[arg-type]
         self.coarse_inputs = nn.ModuleList(
             nn.Conv2d(below[scale], width, 3, padding=1) for scale in finer if gate.enters == "norms"
         )

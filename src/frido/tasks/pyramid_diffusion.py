@@ -121,6 +121,15 @@ class PyramidDiffusion(nn.Module):
         context = self.conditioner(batch.annotations)._replace(map=self.view(batch.view))
         return self._held_out(batch.pyramid, context, rows=batch.positions)
 
+    def check_sampling(self, sampler: Callable[..., Sampler], guidance: Guidance) -> Sampler:
+        """Return the sampler built for this task; raise `FridoError` where it or `guidance` does not fit."""
+        self.check_guidance(guidance)
+        built = sampler(schedule=self.schedule, parameterization=self.parameterization)
+        num_scales = len(self.denoiser.channels)
+        for scale in range(num_scales):
+            built.at(scale, num_scales=num_scales)
+        return built
+
     def check_guidance(self, guidance: Guidance) -> None:
         """Raise `FridoError` where `guidance` needs an empty condition that training never shows.
 
@@ -129,7 +138,7 @@ class PyramidDiffusion(nn.Module):
         num_scales = len(self.denoiser.channels)
         if not any(guidance.at(scale, num_scales=num_scales).uses_empty for scale in range(num_scales)):
             return
-        if self.conditioner.width == 0:
+        if self.conditioner.width == 0 and self.conditioner.pooled_width == 0:
             raise FridoError(
                 "diffusion.guidance",
                 got=f"{type(guidance).__name__} without a condition",
@@ -169,7 +178,7 @@ class PyramidDiffusion(nn.Module):
             view: What the view prepared of each scene's image, on the denoiser's device.
             given: Of each scale, coarsest first, what is not to be drawn, or not from noise alone; `None` draws all.
         """
-        self.check_guidance(guidance)
+        built = self.check_sampling(sampler, guidance)
         given = [None] * len(shapes) if given is None else given
         check_given(given, shapes, batch=len(keys))
         chain_shapes = self.layout.shapes(shapes)
@@ -186,7 +195,7 @@ class PyramidDiffusion(nn.Module):
                 denoiser=self.denoiser,
                 context=self.conditioner(annotations)._replace(map=shown),
                 empty=self.conditioner.empty(annotations)._replace(map=shown),
-                sampler=sampler(schedule=self.schedule, parameterization=self.parameterization),
+                sampler=built,
                 guidance=guidance,
                 teacher_forcing=self.teacher_forcing,
                 layout=self.layout,

@@ -81,6 +81,7 @@ def composed(
         *([f"size.resolution={model['image_size'] * factor}"] if isinstance(model.get("image_size"), int) else []),
         STAGES,
         "diffusion/sampler=ddim_official",
+        "diffusion.sampler.steps=200",
         f"diffusion.sampler.eta={1.0 if frido else 0.0}",
         f"diffusion/guidance={'classifier_free' if condition.guided else 'none'}",
         *(["diffusion.guidance.weight=1.5"] if condition.guided else []),

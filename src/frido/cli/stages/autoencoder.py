@@ -36,7 +36,7 @@ def fill(session: Session, directory: Path) -> None:
     config = session.config
     torch.manual_seed(config["autoencoder"]["seed"])
     task = build(config["first_stage"], autoencoder=build(config["autoencoder"])).to(session.device)
-    session.check_view(task.autoencoder)
+    session.check_second_stage(task.autoencoder)
     evaluation = build(config["metrics"]).of_features()
     if _to_train(task, config["training"]["autoencoder"]["images"]):
         autoencoder = train(session, directory, task, evaluation)

@@ -27,6 +27,7 @@ def run(session: Session) -> None:
     training = build(config["training"]["denoiser"])
     evaluation = build(config["metrics"])
     task = session.new_task()
+    session.check_sampling(task)
     table = LatentTable.load(session.path("latents") / "train.safetensors")
     stream = LatentStream(
         table,
@@ -78,7 +79,7 @@ def run(session: Session) -> None:
             tracker=tracker,
             device=session.device,
             during=look,
-            facts={"data": session.data_hash, "autoencoder": session.path("autoencoder").name},
+            facts=session.facts,
         ).run()
 
 

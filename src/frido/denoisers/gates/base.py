@@ -57,8 +57,8 @@ class Gate(ABC):
             attends: Whether an attention follows the norm, else a convolution.
         """
 
-    def start(self, entrance: nn.Conv2d, *, own: int) -> None:
-        """Set initial weights of an input convolution, which reads a scale's `own` channels last, coarse ones first."""
+    def start(self, entrance: nn.Conv2d, *, coarse: int) -> None:
+        """Set initial weights of a scale's input convolution, whose first `coarse` channels are the coarser scales'."""
         return
 
 

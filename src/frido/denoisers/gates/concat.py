@@ -20,5 +20,5 @@ class ConcatGate(Gate):
     def site(self, *, channels: int, coarse_channels: int, embedding_width: int, attends: bool) -> GateSite | None:
         return None
 
-    def start(self, entrance: nn.Conv2d, *, own: int) -> None:
-        entrance.weight.data[:, : entrance.in_channels - own].mul_(self.init)
+    def start(self, entrance: nn.Conv2d, *, coarse: int) -> None:
+        entrance.weight.data[:, :coarse].mul_(self.init)

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from frido.contracts.denoiser import Condition, Denoise, Denoiser
+from frido.contracts.errors import FridoError
 from frido.diffusion.guidance.base import Guidance
 from frido.diffusion.guidance.none import NoGuidance
 from frido.diffusion.guidance.weights import presses, under_both, weight_at
@@ -22,6 +23,13 @@ class Interval(Guidance):
     """
 
     def __init__(self, *, weight: float | list[float], low: float, high: float) -> None:
+        if not 0 <= low < high:
+            raise FridoError(
+                "diffusion.guidance.low",
+                got=f"low={low} and high={high}",
+                wanted="noise over signal, 0 or more, rising from low to high",
+                do="diffusion.guidance.low=0.3 diffusion.guidance.high=5.0",
+            )
         self.weight, self.low, self.high = weight, low, high
 
     @property

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from frido.contracts.denoiser import Condition, Denoise, Denoiser
+from frido.contracts.errors import FridoError
 from frido.diffusion.guidance.base import Guidance
 from frido.diffusion.guidance.none import NoGuidance
 from frido.diffusion.guidance.weights import presses, under_both, weight_at
@@ -21,6 +22,10 @@ class Rescaled(Guidance):
     """
 
     def __init__(self, *, weight: float | list[float], phi: float) -> None:
+        if not 0 <= phi <= 1:
+            raise FridoError(
+                "diffusion.guidance.phi", got=phi, wanted="a share in [0, 1]", do="diffusion.guidance.phi=0.7"
+            )
         self.weight, self.phi = weight, phi
 
     @property

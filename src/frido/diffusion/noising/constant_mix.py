@@ -5,6 +5,7 @@ from torch import Tensor
 
 from frido.contracts.pyramid import Pyramid
 from frido.diffusion.noising.base import Forced, TeacherForcing
+from frido.diffusion.noising.levels import check_level
 
 
 class ConstantMix(TeacherForcing):
@@ -18,7 +19,8 @@ class ConstantMix(TeacherForcing):
     tells_level = False
 
     def __init__(self, *, tau: float, sampling_tau: float) -> None:
-        self.tau, self.sampling_tau = tau, sampling_tau
+        self.tau = check_level("tau", tau, largest=1.0)
+        self.sampling_tau = check_level("sampling_tau", sampling_tau, largest=1.0)
 
     def train(self, coarse: Pyramid, noise: Pyramid, draw: Float[Tensor, "batch"]) -> Forced:
         return self._mixed(coarse, noise, self.tau)

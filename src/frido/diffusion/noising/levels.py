@@ -6,14 +6,14 @@ from torch import Tensor
 from frido.contracts.errors import FridoError
 
 
-def check_level(name: str, level: float) -> float:
-    """Return `level`, the standard deviation of the noise, if it is in [0, 1]; raise `FridoError` otherwise."""
-    if not 0 <= level <= 1:
+def check_level(name: str, level: float, *, largest: float) -> float:
+    """Return `level`, a share or deviation of noise, if it is in [0, largest]; raise `FridoError` otherwise."""
+    if not 0 <= level <= largest:
         raise FridoError(
             f"diffusion.teacher_forcing.{name}",
             got=level,
-            wanted="a standard deviation in [0, 1]: 0 is the latent alone, 1 noise alone",
-            do=f"diffusion.teacher_forcing.{name}=0.1",
+            wanted=f"a share of noise in [0, {float(largest)}]: 0 is the latent alone, 1 noise alone",
+            do=f"diffusion.teacher_forcing.{name}={min(0.1, largest)}",
         )
     return level
 

@@ -23,8 +23,8 @@ class SampledLevel(TeacherForcing):
     tells_level = True
 
     def __init__(self, *, largest: float, sampling_level: float) -> None:
-        self.largest = check_level("largest", largest)
-        self.sampling_level = check_level("sampling_level", sampling_level)
+        self.largest = check_level("largest", largest, largest=1.0)
+        self.sampling_level = check_level("sampling_level", sampling_level, largest=largest)
 
     def train(self, coarse: Pyramid, noise: Pyramid, draw: Float[Tensor, "batch"]) -> Forced:
         return self._noised(coarse, noise, (self.largest * draw).to(torch.float32))

@@ -20,8 +20,8 @@ class VariancePreserving(TeacherForcing):
     tells_level = False
 
     def __init__(self, *, level: float, sampling_level: float) -> None:
-        self.level = check_level("level", level)
-        self.sampling_level = check_level("sampling_level", sampling_level)
+        self.level = check_level("level", level, largest=1.0)
+        self.sampling_level = check_level("sampling_level", sampling_level, largest=1.0)
 
     def train(self, coarse: Pyramid, noise: Pyramid, draw: Float[Tensor, "batch"]) -> Forced:
         return self._noised(coarse, noise, self.level)
