@@ -95,7 +95,8 @@ def test_low_resolution_is_the_mean_over_squares():
     view, some = build("low_resolution"), batch()
     shown = view(view.prepare(some, encode=encode))
     assert view.channels == 3 and shown.shape == (3, 3, 8, 8)
-    torch.testing.assert_close(shown[1, 2, 3, 5], some.images[1, 2, 12:16, 20:24].mean())
+    means = some.images.unfold(2, 4, 4).unfold(3, 4, 4).mean((-1, -2))
+    torch.testing.assert_close(shown, means, atol=0.5 / 127.5 + 1e-6, rtol=0)
     torch.testing.assert_close(view.picture(some)[1, 2, 12:16, 20:24], shown[1, 2, 3, 5].expand(4, 4))
 
 
@@ -105,7 +106,15 @@ def test_a_larger_low_resolution_image_loses_nothing_on_the_latent_grid(factor, 
     prepared = view.prepare(some, encode=encode)
     shown = view(prepared)
     assert view.channels == channels and shown.shape == (3, channels, side, side)
-    assert torch.equal(shown.flatten(1).sort().values, prepared.flatten(1).sort().values)
+    assert torch.equal(((shown + 1) * 127.5).round().flatten(1).sort().values, prepared.flatten(1).sort().values)
+
+
+def test_low_resolution_is_prepared_as_bytes_from_end_to_end():
+    view, some = build("low_resolution"), batch(1)
+    ends = some._replace(images=torch.tensor([-1.0, 1.0]).repeat_interleave(16).expand(1, 3, 32, 32))
+    prepared = view.prepare(ends, encode=encode)
+    assert prepared.dtype == torch.uint8 and prepared.unique().tolist() == [0, 255]
+    assert torch.equal(view(prepared), F.avg_pool2d(ends.images, 4))
 
 
 def test_reductions_that_do_not_fit_are_refused():
@@ -180,6 +189,18 @@ def test_segmentation_is_ldms_rescaler():
     for _ in range(2):
         one_hot = F.interpolate(one_hot, scale_factor=0.5, mode="bilinear")
     torch.testing.assert_close(view(view.prepare(some, encode=encode)), view.projection(one_hot))
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(3, torch.uint8), (255, torch.uint8), (256, torch.int16)])
+def test_segmentation_is_kept_in_bytes_where_they_hold_every_category(count, dtype):
+    view = build("segmentation", vocabulary=Vocabulary(tuple(f"thing {k}" for k in range(count)), (), ()))
+    segmentation = torch.tensor([-1, 0, 1, count - 1]).short().repeat_interleave(8).expand(1, 32, 32)
+    some = batch(1)._replace(segmentation=segmentation)
+    prepared = view.prepare(some, encode=encode)
+    assert prepared.dtype == dtype and prepared.shape == (1, 1, 32, 32)
+    expected = view.projection.weight[:, [0, 1, 2, count], 0, 0]
+    torch.testing.assert_close(view(prepared)[0, :, 0, ::2], expected)
+    assert torch.equal(view(segmentation[:, None]), view(prepared)), "as it was cached before"
 
 
 def test_segmentation_has_the_published_number_of_parameters():

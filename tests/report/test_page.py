@@ -272,3 +272,53 @@ def test_bands_of_time_share_a_panel(run_directory):
     charts = [json.loads(attributes["data-chart"]) for _, attributes in elements.tags if "data-chart" in attributes]
     bands = [[curve["label"] for curve in made["curves"]] for made in charts if "band" in str(made)]
     assert bands == [["band 0, cleanest", "band 1", "band 2", "band 3"]]
+
+
+def draw_again(run, tag, changes):
+    """Leave samples of another kind in `run`, with cards like its own but for `changes`."""
+    shutil.copytree(run / "samples" / "test", run / "samples" / tag)
+    own = json.loads((run / "evaluation.json").read_text())
+    cards = {name: {**own.get(name, {}), **change} for name, change in changes.items()}
+    (run / "samples" / tag / "evaluation.json").write_text(json.dumps(cards))
+
+
+def scores_of(text, tag):
+    """Return the rows of a tag's table, as words."""
+    part = text.split(f"<h3>{tag}</h3>")[1].split('<div class="scenes">')[0]
+    return [Elements(row).text for row in re.findall(r"<tr>\s*<td.*?</tr>", part, re.DOTALL)]
+
+
+def test_samples_drawn_otherwise_stand_beside_the_runs_own(run_directory):
+    changes = {
+        "judge/recall": {"value": 0.7777},
+        "judge/recall_real": {"value": 0.985},
+        "is/scenes@512": {"value": 5.5, "splits": 5},
+        "is_std/scenes@512": {"value": 0.25},
+        "fid/scenes@128": {"value": 50.25},
+        "fid/scenes@4": {"refused": "4 images; at least 129 are needed"},
+    }
+    draw_again(run_directory, "test-ddim", changes)
+    text = page.write([run_directory], run_directory / "report.html").read_text()
+    fid, refused, inception, recall = sorted(scores_of(text, "test-ddim"))
+    assert recall == "judge/recall higher is better 0.7777 0.81"
+    assert inception == "is/scenes@512 higher is better 5.5 ± 0.25 5.218 ± 0.31 not measured alike: splits"
+    assert fid == "fid/scenes@128 lower is better 50.25 –", "a number of the training is none of the run's own"
+    assert refused.endswith("– – No number: 4 images; at least 129 are needed")
+    assert scores_of(text, "test") == []
+    warnings = re.findall(r'<li class="warning">(.*?)</li>', text)
+    assert "Samples test-ddim, fid/scenes@4: no number, 4 images; at least 129 are needed" in warnings
+    assert "0.7777" not in text.split("Samples beside their scene graphs")[0]
+
+
+def test_samples_of_several_runs_are_told_apart(tmp_path, make_run):
+    first, second = make_run(), make_run(name="second", recall=0.6)
+    draw_again(second, "heun", {"judge/recall": {"value": 0.65}})
+    text = page.write([first, second], tmp_path / "both.html").read_text()
+    assert scores_of(text, "heun") == ["judge/recall higher is better second 0.65 0.6"]
+
+
+def test_cards_of_samples_that_are_none_are_refused(run_directory):
+    draw_again(run_directory, "heun", {})
+    (run_directory / "samples" / "heun" / "evaluation.json").write_text('{"judge/recall": 0.5}')
+    with pytest.raises(FridoError, match=r"heun/evaluation\.json, 'judge/recall'"):
+        page.write([run_directory], run_directory / "report.html")

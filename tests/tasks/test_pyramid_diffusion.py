@@ -185,3 +185,40 @@ def test_draws_around_what_is_given(monkeypatch):
             keys=torch.tensor([0, 1]),
             given=[Given(fine, None, 0.5), None],
         )
+
+
+def one_step_and_samples(task, device):
+    """Return the loss of a step of plain descent in float32, the weights after it, and two sampled pyramids."""
+    task.to(device)
+    (phase,) = task.phases()
+    optimizer = torch.optim.SGD(phase.trained(), lr=0.1)
+    loss = phase(toys.batch(4, shapes=SHAPES).to(device))["loss"]
+    loss.backward()
+    optimizer.step()
+    weights = {name: tensor.detach().cpu() for name, tensor in task.state_dict().items()}
+    pyramid = task.generate(
+        toys.batch(2).to(device).annotations,
+        sampler=options.build("diffusion/sampler", "dpm_solver_pp"),
+        guidance=options.build("diffusion/guidance", "classifier_free"),
+        shapes=SHAPES,
+        seed=3,
+        keys=torch.tensor([5, 6], device=device),
+    )
+    assert all(latent.device.type == device.type for latent in pyramid)
+    return loss.detach().cpu(), weights, [latent.cpu() for latent in pyramid]
+
+
+@pytest.fixture
+def exact_convolutions():
+    """Keep TF32, of ten bits, out of cuDNN."""
+    convolutions = torch.backends.cudnn.conv
+    before, convolutions.fp32_precision = convolutions.fp32_precision, "ieee"
+    yield
+    convolutions.fp32_precision = before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_gpu_agrees(exact_convolutions):
+    on_cpu, on_gpu = (one_step_and_samples(make_task(), torch.device(name)) for name in ("cpu", "cuda"))
+    torch.testing.assert_close(on_gpu, on_cpu, atol=1e-3, rtol=1e-3)

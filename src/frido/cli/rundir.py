@@ -20,6 +20,9 @@ UNHASHED_ANYWHERE = {
 }
 """The same kind of settings where they lie inside of what is hashed."""
 
+LATENTS = "latents, views in bytes"
+"""How stage latents writes; named otherwise when equal settings come to give another file."""
+
 
 def content_hash(*parts: Any) -> str:
     """Return 12 hex digits of the SHA-256 of configuration nodes; the order of keys does not matter."""
@@ -55,7 +58,7 @@ def stage_hash(config: Mapping[str, Any], stage: str, *, content: str = "") -> s
         config["training"]["autoencoder"],
         content,
     ]
-    parts["latents"] = [*parts["autoencoder"], config["view"], "latents"]
+    parts["latents"] = [*parts["autoencoder"], config["view"], LATENTS]
     return content_hash(*parts[stage])
 
 

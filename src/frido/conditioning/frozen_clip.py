@@ -23,7 +23,7 @@ class FrozenClip(Conditioner):
     Args:
         vocabulary: Of the dataset (run time); not read.
         folder: With a CLIP model and its tokenizer as transformers saves them (config.json, model.safetensors,
-            tokenizer files). Null is an error that says so.
+            tokenizer files). Null is an error that says so. Checkpoints remember its content (`frido.cli.outside`).
         max_tokens: Of a caption, start and end included; longer ones are cut, shorter ones padded. CLIP: 77.
         masked: Whether padding is hidden from the denoiser. Official: it is not.
 

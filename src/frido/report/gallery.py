@@ -10,7 +10,8 @@ from frido.report.compare import aligned
 from frido.report.numbers import count
 from frido.report.picture import Picture, embed
 from frido.report.run import Finding, Run, Samples
-from frido.report.table import flat, say
+from frido.report.scores import scores
+from frido.report.table import Row, flat, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,15 @@ class SceneCard:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """All scenes of one tag over all runs; `total` counts those not shown too."""
+    """All scenes of one tag over all runs; `total` counts those not shown too.
+
+    `scores` has the rows of each run: a cell of these samples, and one of the run's own.
+    """
 
     tag: str
     protocols: tuple[tuple[tuple[str, str], ...], ...]
     judged: tuple[str, ...]
+    scores: tuple[tuple[Row, ...], ...]
     cards: tuple[SceneCard, ...]
     total: int
     has_shown: bool
@@ -49,10 +54,11 @@ def galleries(runs: Sequence[Run], *, limit: int) -> list[Gallery]:
     tags = dict.fromkeys(tag for run in runs for tag in run.samples)
     # A person's own scenes have no real images; they come last.
     own = {tag: not any(tag in run.samples and any(run.samples[tag].real) for run in runs) for tag in tags}
-    return [_gallery(tag, [run.samples.get(tag) for run in runs], limit) for tag in sorted(tags, key=own.__getitem__)]
+    return [_gallery(tag, runs, limit) for tag in sorted(tags, key=own.__getitem__)]
 
 
-def _gallery(tag: str, columns: Sequence[Samples | None], limit: int) -> Gallery:
+def _gallery(tag: str, runs: Sequence[Run], limit: int) -> Gallery:
+    columns = [run.samples.get(tag) for run in runs]
     places = aligned(columns)
     cards = tuple(_card(columns, place.rows) for place in places[:limit])
     return Gallery(
@@ -62,6 +68,7 @@ def _gallery(tag: str, columns: Sequence[Samples | None], limit: int) -> Gallery
             for group in columns
         ),
         judged=tuple(_judged(group) for group in columns),
+        scores=tuple(scores(run, group) if group else () for run, group in zip(runs, columns, strict=True)),
         cards=cards,
         total=len(places),
         has_shown=any(card.shown for card in cards),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from frido.report.numbers import count
 from frido.report.run import Run
@@ -74,19 +75,30 @@ def _protocols(run: Run) -> list[tuple[str, str]]:
         if note := samples.protocol.get("note"):
             # A person's own scenes have no real images, and no number rests on them.
             told.append(("warning" if any(samples.real) else "note", f"Samples {samples.tag}: {note}"))
-    spoken: dict[str, list[str]] = {}
     of_samples = [samples.protocol.get("note") for samples in run.samples.values()]
-    for name, card in run.evaluation.items():
-        for key in ("warning", "note", "refused"):
-            if card.get(key) and card[key] not in of_samples:
-                spoken.setdefault(f"{'no number, ' if key == 'refused' else ''}{card[key]}", []).append(name)
+    spoken = _spoken(run.evaluation, but=of_samples)
     told += [("warning", f"{_listing(names)}: {text}") for text, names in spoken.items()]
+    for samples in run.samples.values():
+        others = _spoken(samples.evaluation, but=of_samples)
+        told += [
+            ("warning", f"Samples {samples.tag}, {_listing(n)}: {t}") for t, n in others.items() if t not in spoken
+        ]
     of_first = run.first_stage.evaluation.values() if run.first_stage else ()
     told += [("warning", f"First stage: {card['note']}") for card in of_first if card.get("note")]
     git = run.provenance.get("git")
     if isinstance(git, dict) and git.get("dirty"):
         told.append(("note", "The code had changes that were not committed; the diff is under provenance."))
     return told
+
+
+def _spoken(cards: dict[str, dict[str, Any]], *, but: Sequence[str | None]) -> dict[str, list[str]]:
+    """Return what cards say in words, except for `but`, and the metrics that say it."""
+    spoken: dict[str, list[str]] = {}
+    for name, card in cards.items():
+        for key in ("warning", "note", "refused"):
+            if card.get(key) and card[key] not in but:
+                spoken.setdefault(f"{'no number, ' if key == 'refused' else ''}{card[key]}", []).append(name)
+    return spoken
 
 
 def _listing(names: list[str]) -> str:

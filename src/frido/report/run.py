@@ -32,6 +32,8 @@ class Samples:
     generated: tuple[Path | None, ...]
     real: tuple[Path | None, ...]
     shown: tuple[Path | None, ...]
+    evaluation: dict[str, dict[str, Any]]
+    """Cards as in the run's own `evaluation.json`; empty for the run's own samples."""
     found: tuple[tuple[Finding, ...], ...]
     """Row by row; as many of the first scenes as the judge was asked about."""
 
@@ -105,12 +107,6 @@ def read(directory: Path, *, follow: bool = True) -> Run:
     metrics, torn = files.read_series(directory / "metrics.jsonl")
     timing, _ = files.read_series(directory / "timing.jsonl")
     provenance = files.read_json(directory / "provenance.json", dict)
-    evaluation = files.read_json(directory / "evaluation.json", dict)
-    for name, card in evaluation.items():
-        if not isinstance(card, dict):
-            raise FridoError(
-                f"{directory / 'evaluation.json'}, {name!r}", got=card, wanted="a card: a JSON object", do=files.MEND
-            )
     links = files.read_json(directory / "stages.json", dict)
     stages = {name: directory / str(place) for name, place in links.items()}
     samples = {path.name: _samples(path) for path in _folders(directory / "samples")}
@@ -126,7 +122,7 @@ def read(directory: Path, *, follow: bool = True) -> Run:
         provenance=provenance,
         metrics=metrics,
         timing=timing,
-        evaluation=evaluation,
+        evaluation=_cards(directory / "evaluation.json"),
         pictures=_pictures(directory / "pictures"),
         samples=samples,
         checkpoints=tuple(
@@ -190,8 +186,17 @@ def _samples(directory: Path) -> Samples:
         generated=tuple(generated.get(row) for row in range(len(scenes))),
         real=tuple(real.get(row) for row in range(len(scenes))),
         shown=tuple(shown.get(row) for row in range(len(scenes))),
+        evaluation=_cards(directory / "evaluation.json"),
         found=_findings(directory / "found.json", scenes),
     )
+
+
+def _cards(path: Path) -> dict[str, dict[str, Any]]:
+    cards = files.read_json(path, dict)
+    for name, card in cards.items():
+        if not isinstance(card, dict):
+            raise FridoError(f"{path}, {name!r}", got=card, wanted="a card: a JSON object", do=files.MEND)
+    return cards
 
 
 def _scene(value: dict[str, Any]) -> Scene:

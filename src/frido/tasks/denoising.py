@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from frido.conditioning.base import Conditioner
@@ -48,26 +49,29 @@ class DenoisingPhase(Phase):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return `loss`, its weighted sum, and `loss/scale<s>`, the mean over the samples that train the scale."""
         assert batch.pyramid is not None, "the denoiser trains on latents, and the batch has none"
-        context, positions = self._context(batch), batch.positions
-        time = rng.uniform(positions, seed=self.seed, purpose="time")
+        device, positions = batch.positions.device, batch.positions.cpu()  # once: whoever draws would wait for them
+        context = self._context(batch, positions)
+        time = rng.uniform(positions, seed=self.seed, purpose="time", device=device)
         time = self.times(time, num_steps=self.error.schedule.num_steps)
         shapes = self.error.shapes(batch.pyramid)
 
         losses: dict[str, Tensor] = {}
-        total = torch.zeros((), device=positions.device)
-        for scale, rows in enumerate(self.scales.rows(positions)):
+        total = torch.zeros((), device=device)
+        for scale, chosen in enumerate(self.scales.rows(positions)):
+            rows = chosen if isinstance(chosen, slice) else chosen.to(device, non_blocking=True)
             loss = self.error(
                 tuple(latent[rows] for latent in batch.pyramid),
                 scale=scale,
                 context=Context(*(None if part is None else part[rows] for part in context)),
-                draws=draw(positions[rows], scale=scale, shapes=shapes, time=time[rows], seed=self.seed),
+                draws=draw(positions[chosen], scale=scale, shapes=shapes, time=time[rows], seed=self.seed),
             ).mean()
             total = total + self.scale_weights[scale] * loss
             losses[f"loss/scale{scale}"] = loss.detach()
         return {"loss": total, **losses}
 
-    def _context(self, batch: Batch) -> Context:
+    def _context(self, batch: Batch, positions: Int[Tensor, "batch"]) -> Context:
         """Return the context of each sample, or the empty one where it is dropped; the view is never dropped."""
         context, empty = self.conditioner(batch.annotations), self.conditioner.empty(batch.annotations)
-        keep = rng.uniform(batch.positions, seed=self.seed, purpose="condition dropout") >= self.condition_dropout
-        return choose(keep, context, empty)._replace(map=self.view(batch.view))
+        device = batch.positions.device
+        share = rng.uniform(positions, seed=self.seed, purpose="condition dropout", device=device)
+        return choose(share >= self.condition_dropout, context, empty)._replace(map=self.view(batch.view))

@@ -36,20 +36,20 @@ def draw(
     """Return what is a function of `(seed, position)` for `scale`, at `time`.
 
     Args:
-        positions: Of the samples in the stream.
+        positions: Of the samples in the stream; best on the CPU, see `rng.normal`.
         scale: 0 is the coarsest.
         shapes: Of the arranged pyramid.
-        time: In steps of the schedule.
+        time: In steps of the schedule; all that is drawn goes to its device.
         seed: Of the training.
         prefix: Of the purposes: other numbers for whoever is not the training.
     """
 
     def normal(purpose: str, shape: Shape) -> Tensor:
-        return rng.normal(positions, seed=seed, purpose=prefix + purpose, shape=shape)
+        return rng.normal(positions, seed=seed, purpose=prefix + purpose, shape=shape, device=time.device)
 
     return Draws(
         time=time,
         noise=normal(f"noise/{scale}", shapes[scale]),
         coarse_noise=tuple(normal(f"coarse/{scale}/{k}", shapes[k]) for k in range(scale)),
-        level=rng.uniform(positions, seed=seed, purpose=f"{prefix}level/{scale}"),
+        level=rng.uniform(positions, seed=seed, purpose=f"{prefix}level/{scale}", device=time.device),
     )

@@ -34,9 +34,11 @@ class HeldOutError:
     ) -> Float[Tensor, "scales bands batch"]:
         """Return the weighted losses; `rows` are places of the images in their split."""
         shapes = self.error.shapes(pyramid)
+        device, rows = rows.device, rows.cpu()  # once: whoever draws would wait for them
+        places = evenly(rows)
 
         def losses(scale: int, band: int) -> Tensor:
-            time = self.times((band + evenly(rows)) / BANDS, num_steps=self.error.schedule.num_steps)
+            time = self.times((band + places) / BANDS, num_steps=self.error.schedule.num_steps).to(device)
             prefix = f"held out/{band}/"
             draws = draw(rows, scale=scale, shapes=shapes, time=time, seed=self.seed, prefix=prefix)
             return self.error(pyramid, scale=scale, context=context, draws=draws)

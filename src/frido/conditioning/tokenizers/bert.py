@@ -18,6 +18,7 @@ class BertTokenizer(Tokenizer):
         vocabulary: Of the dataset (run time); not read.
         length: Tokens of every text (run time).
         file: `vocab.txt` (a token a line) or `tokenizer.json` of bert-base-uncased. Null is an error that says so.
+            Checkpoints remember its content (`frido.cli.outside`).
 
     Raises:
         FridoError: There is no such file, or it holds no tokenizer of that kind.

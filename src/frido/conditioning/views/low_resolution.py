@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from frido.conditioning.views.base import Prepared, View, require_images, require_sides
@@ -19,6 +20,8 @@ class LowResolution(View):
     Where the reduced image is larger than the finest latent grid, each latent cell gets all its pixels as channels,
     so that nothing is lost. LDM's `bsr_sr` shows 64 x 64 pixels to 64 x 64 latents: 3 channels (Rombach et al., 2022,
     section 4.4; its pictures are degraded by more than a reduction).
+
+    Prepared are bytes, as in a file: the means rounded to 0 ... 255, in training as in sampling.
 
     Args:
         vocabulary: Not used (run time).
@@ -45,12 +48,21 @@ class LowResolution(View):
         require_sides(batch, "low_resolution", "view.reduction", self.reduction)
 
     def prepare(self, batch: Batch, *, encode: Callable[[Tensor], Pyramid]) -> Prepared:
-        return F.avg_pool2d(batch.pixels, self.reduction)
+        return self._bytes(batch)
 
     def picture(self, batch: Batch) -> Float[Tensor, "batch 3 height width"]:
-        small = F.avg_pool2d(batch.pixels, self.reduction)
-        return F.interpolate(small, scale_factor=self.reduction, mode="nearest")
+        return F.interpolate(_shown(self._bytes(batch)), scale_factor=self.reduction, mode="nearest")
 
     def forward(self, prepared: Prepared) -> Float[Tensor, "batch channels map_height map_width"]:
         assert prepared is not None, "low_resolution was not prepared"
-        return F.pixel_unshuffle(prepared, self.pixels_per_cell)
+        assert prepared.dtype == torch.uint8, "low_resolution is prepared as bytes"
+        return F.pixel_unshuffle(_shown(prepared), self.pixels_per_cell)
+
+    def _bytes(self, batch: Batch) -> UInt8[Tensor, "batch 3 low_height low_width"]:
+        means = F.avg_pool2d(batch.pixels, self.reduction)
+        return ((means + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def _shown(prepared: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
+    """Return bytes as numbers in [-1, 1]."""
+    return prepared.float() / 127.5 - 1

@@ -23,6 +23,8 @@ class Segmentation(View):
     until they fit the latents, then a 1x1 convolution without bias. Halving takes the mean of 2 x 2 pixels, and means
     commute with the convolution, so here each pixel looks its weights up first. The first input channel is "none".
 
+    Prepared are the categories at full resolution: a byte per pixel, and two where there are more than 255 of them.
+
     Args:
         vocabulary: Of the dataset (run time).
         latent_channels: Not used (run time).
@@ -33,6 +35,7 @@ class Segmentation(View):
     def __init__(self, *, vocabulary: Vocabulary, latent_channels: int, factor: int, channels: int) -> None:
         super().__init__()
         self.channels, self.factor = channels, factor
+        self._fits_bytes = len(vocabulary.categories) < 256  # 0 to 254, and 255 for none
         self.projection = nn.Conv2d(len(vocabulary.categories) + 1, channels, 1, bias=False)
 
     def check(self, batch: Batch) -> None:
@@ -48,7 +51,7 @@ class Segmentation(View):
 
     def prepare(self, batch: Batch, *, encode: Callable[[Tensor], Pyramid]) -> Prepared:
         assert batch.segmentation is not None, "segmentation was not checked"
-        return batch.segmentation[:, None]
+        return batch.segmentation[:, None].to(torch.uint8 if self._fits_bytes else torch.int16)
 
     def picture(self, batch: Batch) -> Float[Tensor, "batch 3 height width"]:
         """Return a colour for each category, told apart by hue; none is black."""
@@ -61,5 +64,6 @@ class Segmentation(View):
     def forward(self, prepared: Prepared) -> Float[Tensor, "batch channels map_height map_width"]:
         assert prepared is not None, "segmentation was not prepared"
         weights = rearrange(self.projection.weight, "c k 1 1 -> k c")
-        looked_up = F.embedding(prepared[:, 0].int() + 1, weights)
+        rows = (prepared[:, 0] + 1).int()  # none is -1, which is 255 in a byte: 0 after adding 1 to either
+        looked_up = F.embedding(rows, weights)
         return F.avg_pool2d(rearrange(looked_up, "b h w c -> b c h w"), self.factor)

@@ -29,6 +29,16 @@ class Schedule(ABC):
     def _log_snr(self) -> Float[Tensor, "num_steps"]:
         return torch.log(self.alphas_cumprod) - torch.log1p(-self.alphas_cumprod)
 
+    @cached_property
+    def _copies(self) -> dict[torch.device, Float[Tensor, "num_steps"]]:
+        return {}
+
+    def _table(self, device: torch.device) -> Float[Tensor, "num_steps"]:
+        """Return the log signal-to-noise ratios on `device`; copied there once, since a GPU is waited for."""
+        if device not in self._copies:
+            self._copies[device] = self._log_snr.to(device)
+        return self._copies[device]
+
     @property
     def num_steps(self) -> int:
         return len(self.alphas_cumprod)
@@ -40,7 +50,7 @@ class Schedule(ABC):
 
     def log_snr(self, time: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Return `log(alpha^2 / sigma^2)` in float64; times outside the table are taken to its ends."""
-        table = self._log_snr.to(time.device)
+        table = self._table(time.device)
         place = time.double().clamp(0, self.num_steps - 1)
         below = place.floor().long().clamp(max=self.num_steps - 2)
         cleaner, noisier, fraction = table[below], table[below + 1], place - below
@@ -51,7 +61,7 @@ class Schedule(ABC):
     def time(self, log_snr: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
         """Return the time at which `log_snr` is reached: the inverse of `Schedule.log_snr` within the table."""
         wanted = log_snr.double()
-        table = self._log_snr.to(wanted.device)
+        table = self._table(wanted.device)
         below = (torch.searchsorted(-table, -wanted.contiguous()) - 1).clamp(0, self.num_steps - 2)
         cleaner, noisier = table[below], table[below + 1]
         faded = 1 - (torch.sigmoid(wanted) / torch.sigmoid(cleaner)).sqrt()
