@@ -19,7 +19,7 @@ from tests.parity import golden
 
 SMALL = [
     *("debug=smoke", "size=tiny", "tracking=files", "metrics=none", "hardware.precision=fp32", "size.scenes=16"),
-    *("data.source.val=4", "data.source.test=4", "size.samples=2", "size.steps=4", "hardware.threads=1"),
+    *("data.source.val=4", "data.source.test=4", "size.samples=2", "diffusion.sampler.steps=4", "hardware.threads=1"),
 ]
 
 
@@ -99,7 +99,7 @@ def test_frido_samples_the_recorded_images(convert, monkeypatch, capsys, path):
     assert session.frozen.scale_factors.tolist() == pair["scale_factor"].tolist()
     start = pair["ddim4_x_T"].split(session.frozen.channels, dim=1)
 
-    def recorded(keys, *, seed, purpose, shape):
+    def recorded(keys, *, seed, purpose, shape, device):
         """What a chain starts from is recorded, and a deterministic one adds nothing to it."""
         *_, scale, step = purpose.split("/")
         return start[int(scale)] if step == "-1" else torch.zeros(len(keys), *shape)

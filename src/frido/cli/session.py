@@ -194,7 +194,7 @@ class Session:
         if config["hardware"]["compile"]:
             # One graph per scale, for training, for sampling, and with and without guidance.
             torch._dynamo.config.recompile_limit = 8 * len(autoencoder.channels)
-            denoiser.compile()
+            denoiser.compile(dynamic=False)
         task = build(config["task"], conditioner=conditioner, view=view, denoiser=denoiser, **parts)
         return task.to(self.device)
 

@@ -181,10 +181,10 @@ class PyramidDiffusion(nn.Module):
         built = self.check_sampling(sampler, guidance)
         given = [None] * len(shapes) if given is None else given
         check_given(given, shapes, batch=len(keys))
-        chain_shapes = self.layout.shapes(shapes)
+        chain_shapes, own_keys = self.layout.shapes(shapes), keys.cpu()
 
         def normal(purpose: str, scale: int) -> Tensor:
-            return rng.normal(keys, seed=seed, purpose=purpose, shape=chain_shapes[scale])
+            return rng.normal(own_keys, seed=seed, purpose=purpose, shape=chain_shapes[scale], device=keys.device)
 
         modes = [(module, module.training) for module in (self.denoiser, self.conditioner, self.view)]
         for module, _ in modes:
