@@ -34,11 +34,10 @@ SAMPLING: dict[str, dict[str, Any]] = {
     for way in ("stacked", "native")
 }
 TRAINING: dict[str, dict[str, Any]] = {
-    "stacked, fp32": {"way": "stacked", "precision": "fp32"},
-    "native, fp32": {"way": "native", "precision": "fp32"},
-    "native, bf16": {"way": "native", "precision": "bf16"},
+    f"{way}, {precision}, batch {batch}": {"way": way, "precision": precision, "batch": batch}
+    for batch in (4, 8)
+    for way, precision in (("stacked", "fp32"), ("native", "fp32"), ("native", "bf16"))
 }
-TRAINING_BATCH = 4
 
 
 def network() -> Any:
@@ -136,14 +135,14 @@ def sampling(*, way: str, precision: str, images: int) -> dict[str, float]:
     return {"seconds": seconds, "condition": condition_seconds, "gib": peak()}
 
 
-def training(*, way: str, precision: str) -> dict[str, float]:
+def training(*, way: str, precision: str, batch: int) -> dict[str, float]:
     """Return seconds of a training step on latents: both scales, AdamW, no average."""
     import torch
     from torch.nn import functional as F
 
     denoiser = network().train()
     optimizer = torch.optim.AdamW(denoiser.parameters(), lr=1e-6, fused=True)
-    made, predict = calls(denoiser, way, TRAINING_BATCH)
+    made, predict = calls(denoiser, way, batch)
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
 
     def step() -> None:
@@ -207,7 +206,7 @@ def main() -> None:
     found = alternate(arguments.what, arms, arguments.pairs)
     against = {arm: arm.replace("native", "stacked") for arm in arms}
     if arguments.what == "training":
-        against = dict.fromkeys(arms, "stacked, fp32")
+        against = {arm: f"stacked, fp32, batch {settings['batch']}" for arm, settings in arms.items()}
     table(found, against=against)
 
 
