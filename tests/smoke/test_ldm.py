@@ -47,12 +47,13 @@ def finished(root, request) -> Path:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipe_is_as_published(recipe):
+    """But for what it predicts, which is the velocity."""
     config = compose("run", [f"experiment={recipe}"])
     schedule = config["diffusion"]["schedule"]
     assert (schedule["start"], schedule["num_steps"], name_of(schedule)) == (0.0015, 1000, "SqrtLinear")
     parts = name_of(config["task"]["loss"]), name_of(config["conditioning"]), name_of(config["view"])
     assert (schedule["end"], *parts) == PUBLISHED[recipe]
-    assert name_of(config["diffusion"]["parameterization"]) == "Eps"
+    assert name_of(config["diffusion"]["parameterization"]) == "V"
     assert config["autoencoder"]["factors"] == [4], "one scale"
 
 
