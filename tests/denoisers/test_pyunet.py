@@ -1,9 +1,4 @@
-"""PyU-Net: published sizes, what a condition holds, what scales share."""
-
-import math
-import subprocess
-import sys
-from pathlib import Path
+"""PyU-Net: what it is told, what a condition holds, what scales share, every kind of block."""
 
 import pytest
 import torch
@@ -12,49 +7,7 @@ from frido.contracts.context import Context, ContextWidths
 from frido.contracts.denoiser import concatenate
 from frido.contracts.errors import FridoError
 from tests.denoisers import options
-
-CHANNELS = (3, 4)
-GRIDS = (4, 8)
-
-
-def build(
-    gate="spade",
-    trunk="shared",
-    channels=CHANNELS,
-    context_width=24,
-    option="pyunet",
-    widths=None,
-    level=False,
-    **changes,
-):
-    node = options.node("denoiser", option)
-    node |= {"gate": options.node("denoiser/gate", gate), "trunk": options.node("denoiser/trunk", trunk)} | changes
-    widths = widths or ContextWidths(tokens=context_width, map=0, pooled=0)
-    return options.make(node)(channels=channels, context=widths, tells_level=level)
-
-
-def awake(network):
-    """Replace every zero of the initialisation, so that outputs depend on everything."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.dim() > 1:
-                spread = 1 / math.sqrt(parameter[0].numel())
-                parameter.copy_(spread * torch.randn(parameter.shape, generator=generator))
-    return network
-
-
-def inputs(scale, batch=2, seed=0, grid=None):
-    generator = torch.Generator().manual_seed(seed)
-    side = grid or GRIDS[scale]
-
-    def draw(*shape):
-        return torch.randn(shape, generator=generator)
-
-    coarse = tuple(draw(batch, CHANNELS[s], side, side) for s in range(scale))
-    mask = torch.ones(batch, 5, dtype=torch.bool)
-    mask[:, 3:] = False
-    return draw(batch, CHANNELS[scale], side, side), coarse, Context(tokens=draw(batch, 5, 24), mask=mask)
+from tests.denoisers.pyunets import awake, build, draw, inputs, predict
 
 
 @pytest.fixture(params=options.names("denoiser/gate"))
@@ -227,16 +180,6 @@ def test_coarse_latents_must_be_those_of_all_coarser_scales():
         build().condition(scale=1, coarse=(), context=context)
 
 
-def draw(*shape, seed=3):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def predict(network, scale, context, *, level=None, coarse=None, noisy=None):
-    plain, below, _ = inputs(scale)
-    condition = network.condition(scale=scale, coarse=coarse or below, context=context, level=level)
-    return network(plain if noisy is None else noisy, torch.tensor([10.0, 500.0]), condition)
-
-
 @pytest.mark.parametrize("parts", ["map", "pooled", "tokens map", "tokens map pooled"])
 def test_every_part_of_a_context_comes_in(parts):
     """By cross-attention, by concatenation, added to the embedding, or several at once."""
@@ -325,41 +268,3 @@ def test_other_blocks(gate, attention, injection, resampling):
 def test_plain_attention_takes_no_tokens():
     with pytest.raises(FridoError, match="denoiser/attention"):
         build(attention=options.node("denoiser/attention", "plain"))
-
-
-def test_checkpointing_is_exact(gate):
-    """Blocks computed again in the backward pass give the same outputs and gradients, bit for bit, dropout too."""
-    gradients = []
-    for checkpointing in (False, True):
-        torch.manual_seed(0)
-        network = awake(build(gate, checkpointing=checkpointing, dropout=0.3)).train()
-        torch.manual_seed(1)
-        _, _, context = inputs(1)
-        predicted = predict(network, 1, context)
-        predicted.square().sum().backward()
-        gradients.append([predicted, *(p.grad for p in network.parameters() if p.grad is not None)])
-    assert all(torch.equal(kept, again) for kept, again in zip(*gradients, strict=True))
-
-
-def test_checkpointing_keeps_less():
-    """What autograd keeps for the backward pass."""
-    kept = []
-    for checkpointing in (False, True):
-        network = awake(build(checkpointing=checkpointing))
-        sizes = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, sizes=sizes: sizes.append(t.numel()) or t, lambda t: t):
-            predict(network, 1, inputs(1)[2])
-        kept.append(sum(sizes))
-    assert kept[1] < 0.6 * kept[0]
-
-
-EVERY = [f"{name}-shared" for name in options.names("denoiser/gate")]
-
-
-@pytest.mark.parametrize("pairs", [["spade-partly_shared"], pytest.param(EVERY, marks=pytest.mark.slow)], ids=len)
-def test_compiles_as_one_graph(pairs):
-    """In a process of its own: the type checks that tests run under are no part of a graph."""
-    script = Path(__file__).with_name("compiled.py")
-    done = subprocess.run([sys.executable, str(script), *pairs], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split() == pairs

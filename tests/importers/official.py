@@ -7,7 +7,7 @@ it, by the recipe of the recorded pairs, so one pass over an image also fabricat
 import torch
 import torch.nn.functional as F
 
-from tests.parity.golden import recipe
+from tests.importers.fabricated import Fabricated
 
 
 def settings(*, ch_mult, attn_resolutions, z_channels, double_z=False, **more):
@@ -75,27 +75,10 @@ RELEASED = {
 """Our options to the settings of the released models; their parameter counts are as measured on the official code."""
 
 
-class Official:
-    """A model of `config`, the official `params`; `weights` fills as it is used, with what `make` returns.
-
-    On the meta device a pass costs nothing, and leaves the shapes of a model of any size.
-    """
-
-    def __init__(self, config, make=lambda name, shape: torch.from_numpy(recipe(name, shape))):
-        self.config, self.make, self.weights = config, make, {}
+class Official(Fabricated):
+    """A first stage of `config`, the official `params`."""
 
     # Parts
-
-    def param(self, name, *shape):
-        if name not in self.weights:
-            self.weights[name] = self.make(name, shape)
-        assert self.weights[name].shape == shape, name
-        return self.weights[name]
-
-    def conv(self, name, x, out, kernel=3, **options):
-        weight = self.param(f"{name}.weight", out, x.shape[1], kernel, kernel)
-        options = {"padding": kernel // 2} | options
-        return F.conv2d(x, weight, self.param(f"{name}.bias", out), **options)
 
     def norm(self, name, x):
         channels = x.shape[1]

@@ -13,19 +13,9 @@ from frido.diffusion.noising.none import NoNoise
 from frido.diffusion.parameterizations.eps import Eps
 from frido.diffusion.pyramid_chains import ChainNoise, run_chains
 from frido.diffusion.samplers.ddim import Ddim
-from frido.diffusion.schedules.base import Schedule
 from frido.diffusion.spacings.official import Official
 from tests.parity import golden
-
-
-class Recorded(Schedule):
-    """The betas that were recorded."""
-
-    def __init__(self, betas):
-        self._betas = betas
-
-    def betas(self):
-        return self._betas
+from tests.parity.recorded_runs import Recorded, cases
 
 
 class Toy(Denoiser):
@@ -52,18 +42,7 @@ class Toy(Denoiser):
         return said
 
 
-def cases():
-    """Return (path, run) for every run of every recorded pair."""
-    found = []
-    for case in golden.cases("frido.models.diffusion.ddim.DDIMSampler"):
-        path = case.values[0]
-        if path is None:
-            return [pytest.param(None, None, id="none", marks=case.marks)]
-        found += [pytest.param(path, run, id=f"{path.stem}-{run}") for run in golden.load(path).config["runs"]]
-    return found
-
-
-@pytest.mark.parametrize(("path", "run"), cases())
+@pytest.mark.parametrize(("path", "run"), cases("frido.models.diffusion.ddim.DDIMSampler"))
 def test_chain(path, run):
     pair = golden.load(path)
     settings = pair.config["runs"][run]

@@ -9,24 +9,16 @@ from frido.diffusion.guidance.classifier_free import ClassifierFree
 from frido.diffusion.parameterizations.eps import Eps
 from frido.diffusion.samplers.ddim import Ddim
 from frido.diffusion.samplers.plms import Plms
-from frido.diffusion.schedules.base import Schedule
 from frido.diffusion.spacings.official import Official
 from tests.parity import golden
+from tests.parity.recorded_runs import Recorded, cases
 
 BASHFORTH = {1: (3, -1), 2: (23, -16, 5), 3: (55, -59, 37, -9)}
 """Multiples of the noises seen, newest first, by how many came before."""
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
-
-class Recorded(Schedule):
-    """The betas that were recorded."""
-
-    def __init__(self, betas):
-        self._betas = betas
-
-    def betas(self):
-        return self._betas
+RUNS = cases("ldm.models.diffusion.")
 
 
 class Toy(Denoiser):
@@ -43,17 +35,6 @@ class Toy(Denoiser):
         self.seen.append(noisy)
         per_sample = 0.1 * torch.sin(time / 100) + 0.2 * condition.embedding[:, 0]
         return torch.tanh(0.8 * noisy) + per_sample[:, None, None, None]
-
-
-def cases():
-    """Return (path, run) for every run of every recorded pair."""
-    found = []
-    for case in golden.cases("ldm.models.diffusion."):
-        path = case.values[0]
-        if path is None:
-            return [pytest.param(None, None, id="none", marks=case.marks)]
-        found += [pytest.param(path, run, id=f"{path.stem}-{run}") for run in golden.load(path).config["runs"]]
-    return found
 
 
 @pytest.fixture
@@ -89,7 +70,7 @@ def noise(pair, run):
     return lambda step: pair[f"{run}/noise"][step]
 
 
-@pytest.mark.parametrize(("path", "run"), cases())
+@pytest.mark.parametrize(("path", "run"), RUNS)
 def test_times_and_factors(pair, run):
     sampler, _, _ = build(pair, run)
     times, schedule = sampler.times, sampler.schedule
@@ -103,7 +84,7 @@ def test_times_and_factors(pair, run):
     torch.testing.assert_close(fresh, pair[f"{run}/sigmas"], atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize(("path", "run"), cases())
+@pytest.mark.parametrize(("path", "run"), RUNS)
 def test_chain(pair, run):
     """Every latent between two steps, and the last."""
     sampler, denoise, toy = build(pair, run)
@@ -126,7 +107,7 @@ def test_chain(pair, run):
         torch.testing.assert_close(toy.seen[call][:batch], noisy, **CLOSE)
 
 
-@pytest.mark.parametrize(("path", "run"), cases())
+@pytest.mark.parametrize(("path", "run"), RUNS)
 def test_clean_latents(pair, run):
     """What each step aims at; for PLMS, of the noise extrapolated from four calls."""
     sampler, denoise, _ = build(pair, run)

@@ -10,7 +10,7 @@ from torch import Tensor
 from frido.conditioning.base import Conditioner
 from frido.conditioning.captions import read
 from frido.contracts.batch import Annotations
-from frido.contracts.context import Context
+from frido.contracts.context import Context, expand
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Vocabulary
 
@@ -43,9 +43,7 @@ class FrozenClip(Conditioner):
         return self._encode(read(annotations.captions), annotations.categories.device)
 
     def empty(self, annotations: Annotations) -> Context:
-        context = self._encode([""], annotations.categories.device)
-        batch = len(annotations.captions)
-        return Context(*(None if part is None else part.expand(batch, *part.shape[1:]) for part in context))
+        return expand(self._encode([""], annotations.categories.device), len(annotations.captions))
 
     @torch.no_grad()
     def _encode(self, texts: list[str], device: torch.device) -> Context:

@@ -35,7 +35,7 @@ class TextConditioner(TokenConditioner):
     ) -> None:
         made = tokenizer(vocabulary=vocabulary, length=max_tokens)
         super().__init__(transformer=transformer, words=made.size, max_tokens=max_tokens)
-        self.tokenizer, self.masked = made, masked
+        self.tokenizer, self.masked, self._vocabulary = made, masked, vocabulary
 
     @abstractmethod
     def texts(self, annotations: Annotations) -> list[str]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from frido.conditioning.base import Conditioner
 from frido.conditioning.embedding_transformer import EmbeddingTransformer
 from frido.contracts.batch import Annotations
-from frido.contracts.context import Context
+from frido.contracts.context import Context, expand
 
 
 class TokenConditioner(Conditioner):
@@ -42,9 +42,7 @@ class TokenConditioner(Conditioner):
         return Context(tokens=tokens if real is None else tokens * real[..., None], mask=real)
 
     def empty(self, annotations: Annotations) -> Context:
-        context = self(nothing(annotations))
-        batch = len(annotations.categories)
-        return Context(*(None if part is None else part.expand(batch, *part.shape[1:]) for part in context))
+        return expand(self(nothing(annotations)), len(annotations.categories))
 
 
 def nothing(annotations: Annotations) -> Annotations:

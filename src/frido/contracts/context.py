@@ -28,6 +28,11 @@ class ContextWidths(NamedTuple):
     pooled: int
 
 
+def expand(context: Context, batch: int) -> Context:
+    """Return a context of one row as one of `batch` equal rows, which share memory."""
+    return Context(*(None if part is None else part.expand(batch, *part.shape[1:]) for part in context))
+
+
 def choose(keep: Bool[Tensor, "batch"], context: Context, empty: Context) -> Context:
     """Return rows of `context` where `keep`, else rows of `empty` (same shapes): conditioning dropout."""
 

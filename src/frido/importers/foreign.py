@@ -55,12 +55,6 @@ def tensors(path: Path) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
 
 
-def weights(path: Path, *, prefix: str) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint whose names begin with `prefix`, without it; else all tensors."""
-    found = tensors(path)
-    return {name.removeprefix(prefix): found[name] for name in found if name.startswith(prefix)} or found
-
-
 def settings(path: Path, *keys: str) -> dict[str, Any]:
     """Return the mapping at `keys` of an official YAML.
 

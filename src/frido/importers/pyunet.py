@@ -1,5 +1,6 @@
 """Official U-Nets of Frido and LDM: their names, their settings."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -177,7 +178,7 @@ def _trunk(config: Config, expert: int | None) -> Iterator[tuple[str, str]]:
     levels = len(config["channel_mult"])
     shift = 0 if is_pyramid(config) else 1  # LDM's first input block is the input convolution
 
-    slots = iter(range(10**6))
+    slots = itertools.count()
     for level in range(levels):
         for _ in range(blocks):
             slot = next(slots)
@@ -194,7 +195,7 @@ def _trunk(config: Config, expert: int | None) -> Iterator[tuple[str, str]]:
     yield from _attention(f"middle_block{suffix}.1", f"trunk.middle.0.{own}.attention")
     yield from _residual(f"middle_block{suffix}.2", f"trunk.middle.1.{own}.residual")
 
-    slots = iter(range(10**6))
+    slots = itertools.count()
     for level in reversed(range(levels)):
         for index in range(blocks + 1):
             slot = next(slots)

@@ -1,11 +1,14 @@
 """Classifier-free guidance."""
 
+import copy
+
+from jaxtyping import Float
 from torch import Tensor
 
-from frido.contracts.denoiser import Condition, Denoise, Denoiser
+from frido.contracts.denoiser import Condition, Denoise, Denoiser, concatenate
 from frido.diffusion.guidance.base import Guidance
 from frido.diffusion.guidance.none import NoGuidance
-from frido.diffusion.guidance.weights import presses, under_both, weight_at
+from frido.diffusion.per_scale import at_scale
 from frido.diffusion.schedules.base import Schedule
 
 
@@ -23,19 +26,28 @@ class ClassifierFree(Guidance):
 
     @property
     def uses_empty(self) -> bool:
-        return presses(self.weight)
+        return any(number != 1 for number in (self.weight if isinstance(self.weight, list) else [self.weight]))
 
     def at(self, scale: int, *, num_scales: int) -> Guidance:
-        return ClassifierFree(weight=weight_at(self.weight, scale, num_scales=num_scales))
+        own = copy.copy(self)
+        own.weight = at_scale(self.weight, scale, num_scales=num_scales, setting="diffusion.guidance.weight")
+        return own
 
     def __call__(self, denoiser: Denoiser, condition: Condition, empty: Condition, *, schedule: Schedule) -> Denoise:
         if not self.uses_empty:
             return NoGuidance()(denoiser, condition, empty, schedule=schedule)
-        assert not isinstance(self.weight, list), "these are weights of several scales: choose one by `at`"
-        weight, predict = self.weight, under_both(denoiser, condition, empty)
+        both = concatenate([empty, condition])
 
         def guided(noisy: Tensor, time: Tensor) -> Tensor:
-            unconditional, conditional = predict(noisy, time)
-            return unconditional + weight * (conditional - unconditional)
+            return self.press(*denoiser(noisy.repeat(2, 1, 1, 1), time.repeat(2), both).chunk(2))
 
         return guided
+
+    def press(
+        self,
+        unconditional: Float[Tensor, "batch channels height width"],
+        conditional: Float[Tensor, "batch channels height width"],
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Return the guided prediction, of those under the empty condition and under the full one."""
+        assert not isinstance(self.weight, list), "these are weights of several scales: choose one by `at`"
+        return unconditional + self.weight * (conditional - unconditional)

@@ -4,13 +4,12 @@ from torch import Tensor
 
 from frido.contracts.denoiser import Condition, Denoise, Denoiser
 from frido.contracts.errors import FridoError
-from frido.diffusion.guidance.base import Guidance
+from frido.diffusion.guidance.classifier_free import ClassifierFree
 from frido.diffusion.guidance.none import NoGuidance
-from frido.diffusion.guidance.weights import presses, under_both, weight_at
 from frido.diffusion.schedules.base import Schedule
 
 
-class Interval(Guidance):
+class Interval(ClassifierFree):
     """Classifier-free guidance where `low < sigma / alpha <= high`, elsewhere the condition alone
     (Kynkäänniemi et al., 2024).
 
@@ -30,28 +29,15 @@ class Interval(Guidance):
                 wanted="noise over signal, 0 or more, rising from low to high",
                 do="diffusion.guidance.low=0.3 diffusion.guidance.high=5.0",
             )
-        self.weight, self.low, self.high = weight, low, high
-
-    @property
-    def uses_empty(self) -> bool:
-        return presses(self.weight)
-
-    def at(self, scale: int, *, num_scales: int) -> Guidance:
-        weight = weight_at(self.weight, scale, num_scales=num_scales)
-        return Interval(weight=weight, low=self.low, high=self.high)
+        super().__init__(weight=weight)
+        self.low, self.high = low, high
 
     def __call__(self, denoiser: Denoiser, condition: Condition, empty: Condition, *, schedule: Schedule) -> Denoise:
+        pressed = super().__call__(denoiser, condition, empty, schedule=schedule)
         alone = NoGuidance()(denoiser, condition, empty, schedule=schedule)
-        if not self.uses_empty:
-            return alone
-        assert not isinstance(self.weight, list), "these are weights of several scales: choose one by `at`"
-        weight, predict = self.weight, under_both(denoiser, condition, empty)
 
         def guided(noisy: Tensor, time: Tensor) -> Tensor:
             level = schedule.sigma(time[0]) / schedule.alpha(time[0])  # a chain is at one time in all its samples
-            if not self.low < level <= self.high:
-                return alone(noisy, time)
-            unconditional, conditional = predict(noisy, time)
-            return unconditional + weight * (conditional - unconditional)
+            return (pressed if self.low < level <= self.high else alone)(noisy, time)
 
         return guided

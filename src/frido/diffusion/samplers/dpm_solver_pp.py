@@ -5,6 +5,7 @@ from torch import Tensor
 
 from frido.diffusion.samplers.base import Sampler, Step
 from frido.diffusion.samplers.chain import Chain
+from frido.diffusion.samplers.extrapolation import extrapolated
 
 
 class DpmSolverPp(Sampler):
@@ -18,14 +19,9 @@ class DpmSolverPp(Sampler):
         alphas, sigmas = chain.alphas, chain.sigmas
         h = chain.lambdas.diff()
         shrink, grow = sigmas[1:] / sigmas[:-1], -alphas[1:] * torch.expm1(-h)
-        seen: list[Tensor] = []
+        mean_clean = extrapolated(chain)
 
         def step(noisy: Tensor, k: int) -> Tensor:
-            clean, _ = chain.ask(noisy, k)
-            ahead = clean
-            if seen and h[k].isfinite():
-                ahead = clean + (h[k] / h[k - 1] / 2).to(noisy) * (clean - seen[-1])
-            seen.append(clean)
-            return shrink[k].to(noisy) * noisy + grow[k].to(noisy) * ahead
+            return shrink[k].to(noisy) * noisy + grow[k].to(noisy) * mean_clean(noisy, k)
 
         return step

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from frido.diffusion.samplers.base import Sampler, Step
 from frido.diffusion.samplers.chain import Chain
+from frido.diffusion.samplers.extrapolation import extrapolated
 
 
 class DpmSolverPpSde(Sampler):
@@ -19,15 +20,10 @@ class DpmSolverPpSde(Sampler):
         h = chain.lambdas.diff()
         shrink = sigmas[1:] / sigmas[:-1] * torch.exp(-h)
         grow, fresh = -alphas[1:] * torch.expm1(-2 * h), sigmas[1:] * torch.expm1(-2 * h).neg().sqrt()
-        seen: list[Tensor] = []
+        mean_clean = extrapolated(chain)
 
         def step(noisy: Tensor, k: int) -> Tensor:
-            clean, _ = chain.ask(noisy, k)
-            ahead = clean
-            if seen and h[k].isfinite():
-                ahead = clean + (h[k] / h[k - 1] / 2).to(noisy) * (clean - seen[-1])
-            seen.append(clean)
-            mean = shrink[k].to(noisy) * noisy + grow[k].to(noisy) * ahead
+            mean = shrink[k].to(noisy) * noisy + grow[k].to(noisy) * mean_clean(noisy, k)
             return mean + fresh[k].to(noisy) * chain.noise(k) if fresh[k] > 0 else mean
 
         return step
