@@ -127,7 +127,13 @@ def latents(size: Size, batch: int, device: str) -> Any:
     return Batch(
         images=None,
         annotations=Annotations(
-            none, none[..., None], torch.zeros(batch, 0, 4), none[..., None].expand(-1, -1, 3), none.byte()
+            none,
+            none[..., None],
+            torch.zeros(batch, 0, 4),
+            none[..., None].expand(-1, -1, 3),
+            none.byte(),
+            torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(batch, 4),
+            torch.zeros(batch, dtype=torch.bool),
         ),
         ids=tuple(map(str, range(batch))),
         positions=torch.arange(batch),

@@ -61,6 +61,9 @@ def annotations(count: int) -> Annotations:
         attributes=torch.randint(0, len(VOCABULARY.attributes), (count, 3, 3)),
         boxes_xyxy=torch.tensor([0.1, 0.1, 0.5, 0.5]).expand(count, 3, 4).contiguous(),
         relationships=torch.randint(0, 3, (count, 16, 3)),
+        captions=torch.zeros(count, 0, dtype=torch.uint8),
+        crops_xyxy=torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(count, 4),
+        mirrored=torch.zeros(count, dtype=torch.bool),
     )
 
 

@@ -31,7 +31,13 @@ def scenes(objects=3, triples=2, length=40):
     boxes[0, :3] = torch.tensor([[0.0, 0.1, 0.4, 0.5], [0.3, 0.2, 0.9, 1.0], [0.5, 0.5, 0.75, 0.6]])
     boxes[1, 0] = torch.tensor([0.1, 0.2, 0.5, 0.9])
     relationships[0, :2] = torch.tensor([[0, 0, 1], [1, 1, 2]])
-    return Annotations(categories, attributes, boxes, relationships, written(CAPTIONS[:2], length))
+    told = categories, attributes, boxes, relationships, written(CAPTIONS[:2], length)
+    return Annotations(*told, *uncropped(2))
+
+
+def uncropped(count):
+    """Return the last fields of `Annotations`, of scenes that are shown whole."""
+    return torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(count, 1), torch.zeros(count, dtype=torch.bool)
 
 
 def written(captions, length=40):

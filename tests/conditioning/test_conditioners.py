@@ -6,7 +6,7 @@ import torch
 from frido.contracts.batch import Annotations
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Vocabulary
-from tests.conditioning.given import build, same, scenes, written
+from tests.conditioning.given import build, same, scenes, uncropped, written
 from tests.denoisers import options
 
 UNTOLD = {"none"}
@@ -45,7 +45,8 @@ def test_empty_has_the_shapes_of_the_full(conditioner):
 def test_empty_says_nothing_of_the_scene(conditioner):
     annotations = scenes()
     empty = conditioner.empty(annotations)
-    assert same(empty, conditioner.empty(Annotations(*(tensor.flip(0, 1) for tensor in annotations))))
+    told, framing = annotations[:5], annotations[5:]
+    assert same(empty, conditioner.empty(Annotations(*(tensor.flip(0, 1) for tensor in told), *framing)))
     if empty.mask is not None and conditioner.option not in EMPTY_TEXT:
         parts = len(getattr(conditioner, "parts", "1"))
         assert empty.mask.sum(1).tolist() == [parts, parts]
@@ -76,8 +77,8 @@ def test_what_the_mask_hides_is_zero(conditioner):
 
 
 def test_a_scene_of_which_nothing_is_told_is_a_context(conditioner):
-    annotations = scenes()
-    nothing = Annotations(*(torch.full_like(tensor, -1) for tensor in annotations[:-1]), written(["", ""]))
+    words = [torch.full_like(tensor, -1) for tensor in scenes()[:4]]
+    nothing = Annotations(*words, written(["", ""]), *uncropped(2))
     context = conditioner(nothing)
     assert all(part.isfinite().all() for part in context if part is not None)
     assert context.mask is None or context.mask.any(dim=1).all()

@@ -11,6 +11,8 @@ from frido.contracts.scene import Vocabulary
 from tests.conditioning.given import build, scenes
 from tests.denoisers import options
 
+CROPS = torch.tensor([[0.0, 0.125, 1.0, 0.875], [0.3, 0.0, 0.8, 1.0]])
+
 
 def official(annotations, row, *, max_objects, num_tokens, shift, crop):
     """Return the ids of one scene, written out by the published description."""
@@ -26,7 +28,8 @@ def official(annotations, row, *, max_objects, num_tokens, shift, crop):
         if category >= 0:
             ids += [category, place(left, top), place(right, bottom)]
     ids += [num_tokens - 1] * (3 * max_objects - len(ids))
-    return ids + ([place(0, 0), place(1, 1)] if crop else [])
+    left, top, right, bottom = annotations.crops_xyxy[row].tolist()
+    return ids + ([place(left, top), place(right, bottom)] if crop else [])
 
 
 @pytest.mark.parametrize(
@@ -40,18 +43,28 @@ def official(annotations, row, *, max_objects, num_tokens, shift, crop):
 )
 def test_layout_ids_are_official(setting):
     conditioner = build("layout_tokens", words=30522, **setting)
-    annotations = scenes(5)
+    annotations = scenes(5)._replace(crops_xyxy=CROPS)
     ids, real = conditioner.tokenize(annotations)
     assert real is None
     assert ids.shape[1] == 3 * setting["max_objects"] + 2 * setting["crop"]  # 92 of 30 objects and the crop
     assert ids.tolist() == [official(annotations, row, **setting) for row in range(2)]
 
 
-def test_empty_layout_keeps_the_crop():
-    conditioner = build("layout_tokens")
-    nothing = scenes()._replace(categories=torch.full((2, 3), -1))
-    assert torch.equal(conditioner(nothing).tokens, conditioner.empty(scenes()).tokens)
-    assert conditioner.tokenize(nothing)[0][0].tolist() == [1023] * 24 + [0, 1023]
+def test_the_crop_is_everything_of_an_image_that_is_shown_whole():
+    assert build("layout_tokens").tokenize(scenes())[0][:, -2:].tolist() == [[0, 1023]] * 2
+
+
+def test_empty_layout_keeps_the_crop_of_each_scene():
+    conditioner, annotations = build("layout_tokens"), scenes()._replace(crops_xyxy=CROPS)
+    nothing = annotations._replace(categories=torch.full((2, 3), -1))
+    assert torch.equal(conditioner(nothing).tokens, conditioner.empty(annotations).tokens)
+    ids = conditioner.tokenize(nothing)[0]
+    assert (ids[:, :-2] == 1023).all() and not torch.equal(ids[0, -2:], ids[1, -2:])
+
+
+def test_empty_layout_without_crop_is_the_same_for_all_scenes():
+    empty = build("layout_tokens", crop=False).empty(scenes()._replace(crops_xyxy=CROPS)).tokens
+    assert torch.equal(empty[0], empty[1])
 
 
 @pytest.mark.parametrize(

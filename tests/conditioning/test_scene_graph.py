@@ -5,7 +5,7 @@ import torch
 
 from frido.conditioning.scene_graph import Ties
 from frido.contracts.batch import Annotations
-from tests.conditioning.given import build, scenes
+from tests.conditioning.given import build, scenes, uncropped
 
 
 def biased(name):
@@ -81,6 +81,7 @@ def chains(*lengths):
         torch.zeros(1, start, 4),
         torch.tensor([triples]),
         torch.zeros(1, 8, dtype=torch.uint8),
+        *uncropped(1),
     )
 
 

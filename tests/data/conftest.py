@@ -3,12 +3,16 @@ from pathlib import Path
 
 import pytest
 
+from frido.data.framing.centre import Centre
+from frido.data.framing.of_crop import OfCrop
 from frido.data.pack import Packing
+from frido.data.reading import Reading
 from frido.data.sources.procedural import Procedural
 from frido.data.sources.scenes import Scenes
 
 MakeSource = Callable[..., Procedural]
 MakePacking = Callable[..., Packing]
+MakeReading = Callable[..., Reading]
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +36,8 @@ def make_source(make_scenes) -> MakeSource:
 def make_packing() -> MakePacking:
     def make(**changes) -> Packing:
         settings = {"scenes_per_shard": 16, "image_size": None, "seed": 0, "run": 3, "block": 2}
-        return Packing(**(settings | {"tokenizer_size": 300, "processes": 1} | changes))
+        images = {"image_format": "keep", "quality": 95, "max_unreadable": 0}
+        return Packing(**(settings | images | {"tokenizer_size": 300, "processes": 1} | changes))
 
     return make
 
@@ -43,3 +48,13 @@ def dataset(tmp_path_factory, make_source, make_packing) -> Path:
     root = tmp_path_factory.mktemp("packed") / "scenes"
     make_packing().write(make_source(), root, quiet=True)
     return root
+
+
+@pytest.fixture(scope="session")
+def make_reading() -> MakeReading:
+    def make(**changes) -> Reading:
+        limits = {"max_objects": 3, "max_relationships": 6, "max_attributes": 3, "max_caption": 64}
+        framing = {"crop": Centre(), "flip": 0.0, "held_out_crop": Centre(), "coordinates": OfCrop()}
+        return Reading(**({"resolution": 32, "workers": 0, "cache_mb": 0} | limits | framing | changes))
+
+    return make

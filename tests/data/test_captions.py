@@ -11,12 +11,9 @@ import torch
 from frido.contracts import tokenizer
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene, Vocabulary
-from frido.data.collate import caption, collate
-from frido.data.reading import Reading
+from frido.data.collate import caption
 from frido.data.shards import Shards, read_spec
 from frido.data.wishes import read
-
-LIMITS = {"resolution": 32, "max_objects": 3, "max_relationships": 6, "max_attributes": 3, "max_caption": 512}
 
 
 def text(row: torch.Tensor) -> str:
@@ -24,21 +21,35 @@ def text(row: torch.Tensor) -> str:
 
 
 @pytest.mark.parametrize("cache_mb", [0, 64])
-def test_captions_reach_the_batch(dataset, make_source, cache_mb):
+def test_captions_reach_the_batch(dataset, make_source, make_reading, cache_mb):
     source = make_source()
     wanted = {source.scene("train", k).id: source.scene("train", k).captions[0] for k in range(60)}
-    loader = Reading(workers=0, cache_mb=cache_mb, **LIMITS).loader(
-        dataset, "train", batch=60, rank=0, world_size=1, seed=0
-    )
+    reading, rows = make_reading(cache_mb=cache_mb, max_caption=512), Shards.below(dataset, "train")
+    loader = reading.stream(rows, order=rows.order(seed=0), batch=60, rank=0, world_size=1)
     for batch in (loader.at(0), loader.at(0)):  # the second time from the cache
         assert batch.annotations.captions.dtype == torch.uint8
         assert {name: text(row) for name, row in zip(batch.ids, batch.annotations.captions, strict=True)} == wanted
 
 
-def test_only_the_first_caption_is_kept_and_none_is_empty():
+def test_only_the_first_caption_is_kept_and_none_is_empty(make_reading):
     scenes = [Scene("a", captions=("a naïve cat", "a dog")), Scene("b")]
-    batch = collate(scenes, Vocabulary((), (), ()), positions=torch.arange(2), **LIMITS)
+    batch = make_reading().collate(scenes, Vocabulary((), (), ()), torch.arange(2))
     assert [text(row) for row in batch.annotations.captions] == ["a naïve cat", ""]
+
+
+def test_captions_of_mirrored_images_are_mirrored_and_marked(dataset, make_reading):
+    rows = Shards.below(dataset, "train")
+    plain, turned = (
+        make_reading(flip=flip, max_caption=512)
+        .stream(rows, order=rows.order(seed=0), batch=60, rank=0, world_size=1)
+        .at(0)
+        for flip in (0.0, 1.0)
+    )
+    other = {"left": "right", "right": "left"}
+    for before, after in zip(plain.annotations.captions, turned.annotations.captions, strict=True):
+        assert text(after).split() == [other.get(word, word) for word in text(before).split()]
+    assert turned.annotations.mirrored.all() and not plain.annotations.mirrored.any()
+    assert torch.equal(turned.images, plain.images.flip(-1))
 
 
 @pytest.mark.parametrize(
@@ -52,9 +63,9 @@ def test_a_long_caption_ends_before_a_word(size, kept):
 
 def test_the_tokenizer_is_that_of_the_training_captions(dataset, make_source):
     content = (dataset / "tokenizer.json").read_text()
-    assert Shards(dataset, "val").vocabulary.tokenizer == content
+    assert Shards.below(dataset, "val").vocabulary.tokenizer == content
     assert read_spec(dataset)["tokenizer"] == hashlib.sha256(content.encode()).hexdigest()
-    order = [Shards(dataset, "train").scene(row).captions[0] for row in range(60)]
+    order = [Shards.below(dataset, "train").scene(row).captions[0] for row in range(60)]
     assert content == tokenizer.train(order, 300)
     trained = tokenizer.load(content, source="tokenizer.json")
     assert trained.get_vocab_size() == 300
@@ -71,7 +82,7 @@ def test_a_dataset_without_captions_has_no_tokenizer(tmp_path, make_source, make
     make_packing().write(source, tmp_path / "out", quiet=True)
     assert not (tmp_path / "out" / "tokenizer.json").exists()
     assert read_spec(tmp_path / "out")["tokenizer"] is None
-    assert Shards(tmp_path / "out", "train").vocabulary == source.vocabulary
+    assert Shards.below(tmp_path / "out", "train").vocabulary == source.vocabulary
 
 
 def test_datasets_packed_before_there_were_tokenizers_are_read(dataset, tmp_path):
@@ -79,17 +90,17 @@ def test_datasets_packed_before_there_were_tokenizers_are_read(dataset, tmp_path
     spec = read_spec(copy)
     del spec["tokenizer"]
     (copy / "dataset.json").write_text(json.dumps(spec))
-    assert Shards(copy, "train").vocabulary.tokenizer == ""
+    assert Shards.below(copy, "train").vocabulary.tokenizer == ""
 
 
 def test_another_tokenizer_is_refused(dataset, tmp_path):
     copy = shutil.copytree(dataset, tmp_path / "copy")
     (copy / "tokenizer.json").write_text("{}")
     with pytest.raises(FridoError, match=r"tokenizer\.json\n.*SHA-256"):
-        Shards(copy, "train")
+        Shards.below(copy, "train")
     (copy / "tokenizer.json").unlink()
     with pytest.raises(FridoError, match=r"tokenizer\.json\n.*No such file"):
-        Shards(copy, "train")
+        Shards.below(copy, "train")
 
 
 def test_vocabularies_with_different_tokenizers_are_different():

@@ -9,6 +9,7 @@ from frido.cli.build import build
 from frido.cli.compose import compose
 from frido.cli.options import config_dir
 from frido.contracts.errors import FridoError
+from frido.data.dataset import Dataset
 from frido.data.evaluation import evaluation_split
 from frido.data.packed import PackedData
 from frido.data.procedural import ProceduralData
@@ -16,36 +17,32 @@ from frido.data.reading import Reading
 
 
 @pytest.fixture
-def reading() -> Reading:
-    limits = {"max_objects": 3, "max_relationships": 6, "max_attributes": 3, "max_caption": 64}
-    return Reading(resolution=32, workers=0, cache_mb=16, **limits)
+def reading(make_reading) -> Reading:
+    return make_reading(cache_mb=16)
 
 
 def test_procedural_scenes_are_rendered_once(tmp_path, make_source, make_packing, reading):
-    data = ProceduralData(source=make_source(), packing=make_packing(), reading=reading)
+    data = ProceduralData(source=make_source(), packing=make_packing(), reading=reading, max_loss=0)
     root = data.prepare(tmp_path / "cache")
     before = {path.name: path.stat().st_mtime_ns for path in root.iterdir()}
     assert data.prepare(tmp_path / "cache") == root
     assert {path.name: path.stat().st_mtime_ns for path in root.iterdir()} == before
-    other = ProceduralData(source=make_source(seed=5), packing=make_packing(), reading=reading)
+    other = ProceduralData(source=make_source(seed=5), packing=make_packing(), reading=reading, max_loss=0)
     assert {path.name: path.stat().st_mtime_ns for path in other.prepare(tmp_path / "cache").iterdir()} != before
 
 
 def test_both_nodes_read_alike(dataset, make_source, make_packing, reading):
-    first = ProceduralData(source=make_source(), packing=make_packing(), reading=reading)
-    second = PackedData(shards=str(dataset), source="scenes", recipe="main", reading=reading)
+    first = ProceduralData(source=make_source(), packing=make_packing(), reading=reading, max_loss=0)
+    second = PackedData(shards=str(dataset), source="scenes", recipe="main", reading=reading, max_loss=0)
     settings = {"batch": 6, "rank": 0, "world_size": 1, "seed": 4}
-    batches = [data.loader(data.prepare(dataset), "train", **settings).at(30) for data in (first, second)]
+    batches = [data.stream(data.prepare(dataset), **settings).at(30) for data in (first, second)]
     assert batches[0].ids == batches[1].ids and torch.equal(batches[0].images, batches[1].images)
-    shards = first.loader(dataset, "val", batch=2, rank=0, world_size=1, seed=None).shards
-    wished = first.collate([shards.scene(0)], shards.vocabulary, torch.arange(1))
-    assert torch.equal(
-        wished.images, second.loader(dataset, "val", **settings | {"batch": 1, "seed": None}).at(0).images
-    )
 
 
 def test_missing_shards_say_what_to_type(tmp_path, reading):
-    data = PackedData(shards=str(tmp_path / "vg"), source="visual_genome", recipe="vg_sg2im", reading=reading)
+    data = PackedData(
+        shards=str(tmp_path / "vg"), source="visual_genome", recipe="vg_sg2im", reading=reading, max_loss=0
+    )
     with pytest.raises(FridoError) as error:
         data.prepare(tmp_path)
     assert f"python -m frido.pack source=visual_genome source.root=DIR out={tmp_path / 'vg'}" in str(error.value)
@@ -56,7 +53,7 @@ def test_damaged_shards_are_found_before_training(dataset, tmp_path, reading):
     copy = shutil.copytree(dataset, tmp_path / "copy")
     (copy / "val-000000.tar").unlink()
     with pytest.raises(FridoError, match=r"val-000000\.tar"):
-        PackedData(shards=str(copy), source="scenes", recipe="main", reading=reading).prepare(tmp_path)
+        PackedData(shards=str(copy), source="scenes", recipe="main", reading=reading, max_loss=0).prepare(tmp_path)
 
 
 def test_evaluation_takes_what_is_there_and_says_so(dataset, tmp_path, make_source, make_packing):
@@ -70,6 +67,5 @@ def test_evaluation_takes_what_is_there_and_says_so(dataset, tmp_path, make_sour
 def test_options_build_a_node_with_the_same_methods(option, size):
     config = compose("run", [f"data={option}", f"size={size}"])
     data = build(config["data"])
-    for name in ("prepare", "loader", "collate"):
-        assert callable(getattr(data, name))
+    assert isinstance(data, Dataset)
     assert data.reading.resolution == config["size"]["resolution"]

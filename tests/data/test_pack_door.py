@@ -1,6 +1,7 @@
 """`python -m frido.pack`, called as a function."""
 
 import json
+import re
 
 import pytest
 
@@ -26,23 +27,20 @@ def test_packs_and_says_what(tmp_path, capsys):
 def test_a_written_visual_genome_is_packed_like_the_real_one(tmp_path, capsys):
     rest = [argument for argument in SMALL if not argument.startswith("format")]
     assert main([*rest, "format=visual_genome", f"out={tmp_path / 'vg'}"]) == 0
-    sizes = [
-        "source.min_image_side=32",
-        "source.min_object_side=1",
-        "source.min_objects=1",
-        "source.min_relationships=0",
-    ]
-    counts = [f"source.min_{kind}_instances=1" for kind in ("object", "attribute", "relationship")]
+    sizes = ("image_side.least=32", "object_side.least=1", "object_count.least=1", "relationship_count.least=0")
+    words = ("frequent_categories.least=1", "frequent_attributes.least=1", "frequent_predicates.least=1")
+    lowered = [f"source.filters.{setting}" for setting in (*sizes, *words)]
     root = f"source.root={tmp_path / 'vg'}"
-    assert main(["source=visual_genome", root, *sizes, *counts, "format.processes=1", f"out={tmp_path / 'out'}"]) == 0
+    assert main(["source=visual_genome", root, *lowered, "format.processes=1", f"out={tmp_path / 'out'}"]) == 0
     printed = capsys.readouterr().out
-    assert "6 train, 2 val, 1 test" in printed and "9 in splits" in printed
+    assert "6 train, 2 val, 1 test" in printed
+    assert re.search(r"^  read +9 ", printed, re.MULTILINE) and re.search(r"^  kept, val +2 ", printed, re.MULTILINE)
 
 
 def test_help_and_cfg(tmp_path, capsys):
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
-    assert "source=visual_genome" in printed and "min_object_instances: 2000" in printed
+    assert "source=visual_genome" in printed and "least: 2000" in printed
     assert main([*SMALL, f"out={tmp_path / 'out'}", "--cfg", "job"]) == 0
     assert "resolution: 32" in capsys.readouterr().out
     assert not (tmp_path / "out").exists()
@@ -71,3 +69,23 @@ def test_bad_input_is_explained_and_writes_nothing(arguments, named, tmp_path, m
     printed = capsys.readouterr().err
     assert named in printed and all(part in printed for part in ("got:", "wanted:", "do:"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["verify", "stats", "index"])
+def test_commands_on_what_is_no_dataset(command, tmp_path, capsys):
+    assert main([command, str(tmp_path / "nowhere")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert main([command, str(tmp_path)]) == 2
+    printed = capsys.readouterr().err
+    assert all(part in printed for part in ("got:", "wanted:", "do:"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_has_help(capsys):
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for command in ("verify", "stats", "index"):
+        assert f"python -m frido.pack {command} DIR" in listed
+        with pytest.raises(SystemExit) as left:
+            main([command, "--help"])
+        assert left.value.code == 0 and "DIR" in capsys.readouterr().out

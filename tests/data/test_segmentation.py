@@ -12,13 +12,12 @@ from PIL import Image
 
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene, Vocabulary
-from frido.data.collate import collate
-from frido.data.images import packed, png
+from frido.data.encoding import Storing, packed, png
 from frido.data.shards import Shards
 from frido.data.sources.render import SUPERSAMPLE
 from frido.data.sources.words import SHAPES
 
-LIMITS = {"max_objects": 3, "max_relationships": 6, "max_attributes": 3, "max_caption": 8}
+KEEP = Storing(image_size=None, image_format="keep", quality=95)
 THINGS = Vocabulary(tuple(f"thing {k}" for k in range(300)), (), ())
 
 
@@ -34,8 +33,12 @@ def scene(segments: np.ndarray, *, image=None, **changes) -> Scene:
     )
 
 
-def batch(*scenes: Scene, resolution: int, vocabulary=THINGS):
-    return collate(scenes, vocabulary, positions=torch.arange(len(scenes)), resolution=resolution, **LIMITS)
+@pytest.fixture
+def batch(make_reading):
+    def make(*scenes: Scene, resolution: int, vocabulary=THINGS):
+        return make_reading(resolution=resolution).collate(scenes, vocabulary, torch.arange(len(scenes)))
+
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +70,9 @@ def test_most_of_a_pixel_decides_and_hidden_parts_do_not_count(make_scenes):
         assert plain.scene("train", index).segmentation == b""
 
 
-def test_what_is_read_is_what_was_rendered(segmented):
+def test_what_is_read_is_what_was_rendered(segmented, batch):
     source, root = segmented
-    shards = Shards(root, "train")
+    shards = Shards.below(root, "train")
     read = [shards.scene(row) for row in range(20)]
     assert {s.id: s for s in read} == {s.id: s for s in (source.scene("train", k) for k in range(20))}
     found = batch(*read, resolution=32, vocabulary=shards.vocabulary).segmentation
@@ -86,27 +89,27 @@ def test_webdataset_reads_it(segmented):
         import webdataset
 
         samples = list(webdataset.WebDataset(str(segmented[1] / "train-000000.tar"), shardshuffle=False))
-    shards = Shards(segmented[1], "train")
+    shards = Shards.below(segmented[1], "train")
     assert [sample["seg.png"] for sample in samples] == [shards.scene(row).segmentation for row in range(len(samples))]
 
 
 def test_changed_bytes_are_found(segmented, tmp_path):
     copy = shutil.copytree(segmented[1], tmp_path / "copy")
-    shards = Shards(copy, "train")
+    shards = Shards.below(copy, "train")
     content = bytearray((copy / "train-000000.tar").read_bytes())
-    content[shards._find(3)[1].segmentation.offset + 50] ^= 0xFF
+    content[content.index(shards.scene(3).segmentation) + 50] ^= 0xFF
     (copy / "train-000000.tar").write_bytes(content)
-    with pytest.raises(FridoError, match=r"seg\.png\n.*changed bytes"):
+    with pytest.raises(FridoError, match=r"seg\.png: changed bytes"):
         shards.scene(3)
 
 
-def test_without_segmentations_there_is_none(dataset):
-    shards = Shards(dataset, "train")
-    assert shards._find(0)[1].segmentation is None
+def test_without_segmentations_there_is_none(dataset, batch):
+    shards = Shards.below(dataset, "train")
+    assert shards.scene(0).segmentation == b""
     assert batch(shards.scene(0), resolution=32, vocabulary=shards.vocabulary).segmentation is None
 
 
-def test_it_is_cropped_like_the_image():
+def test_it_is_cropped_like_the_image(batch):
     """Each quarter of the picture has a grey of its own, and a category to match."""
     segments = np.tile(1 + np.arange(32) // 8, (16, 1)).astype(np.uint8)
     image = png(np.repeat((segments * 40)[..., None], 3, axis=2))
@@ -116,25 +119,25 @@ def test_it_is_cropped_like_the_image():
     assert torch.equal(greys, found.segmentation[0].float())
 
 
-def test_resizing_mixes_no_categories():
+def test_resizing_mixes_no_categories(batch):
     segments = np.zeros((64, 64), np.uint8)
     segments[:, 32:] = 9
     assert batch(scene(segments), resolution=24).segmentation.unique().tolist() == [-1, 8]
 
 
-def test_sixteen_bits_hold_many_categories():
+def test_sixteen_bits_hold_many_categories(batch):
     segments = np.full((8, 8), 300, np.uint16)
     segments[0] = 0
-    found = batch(packed(scene(segments), image_size=None, where="here"), resolution=8).segmentation
+    found = batch(packed(scene(segments), storing=KEEP, where="here"), resolution=8).segmentation
     assert found.unique().tolist() == [-1, 299]
 
 
 def test_packing_brings_it_to_the_size_of_the_image():
     segments = np.repeat(np.array([[1, 2, 300, 4]], np.uint16), 40, axis=1).repeat(160, axis=0)
-    done = packed(scene(segments), image_size=40, where="here")
+    done = packed(scene(segments), storing=KEEP._replace(image_size=40), where="here")
     assert (done.width, done.height) == (40, 40) and pixels(done.segmentation).shape == (40, 40)
     assert np.unique(pixels(done.segmentation)).tolist() == [1, 2, 4, 300]
-    kept = packed(scene(segments), image_size=None, where="here")
+    kept = packed(scene(segments), storing=KEEP, where="here")
     assert kept.segmentation == scene(segments).segmentation
 
 
@@ -146,9 +149,9 @@ def test_packing_brings_it_to_the_size_of_the_image():
 def test_what_is_none_of_the_image_is_refused_when_packing(segmentation):
     broken = replace(scene(np.zeros((8, 8), np.uint8)), segmentation=segmentation)
     with pytest.raises(FridoError, match="segmentation, here"):
-        packed(broken, image_size=None, where="here")
+        packed(broken, storing=KEEP, where="here")
 
 
-def test_an_unknown_category_names_the_scene():
+def test_an_unknown_category_names_the_scene(batch):
     with pytest.raises(FridoError, match=r"segmentation of scene a\n(.|\n)*value 4(.|\n)*3 categories"):
         batch(scene(np.full((8, 8), 4, np.uint8)), resolution=8, vocabulary=Vocabulary(("a", "b", "c"), (), ()))

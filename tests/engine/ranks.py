@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from toys import BATCH, ONE_STEP, Generating, ToyStream, ToyTask, trainer
 
+from frido.contracts.errors import FridoError
+from frido.contracts.lost import Lost
 from frido.engine import distributed
 
 
@@ -24,7 +26,7 @@ def main(root: Path) -> None:
         rank = distributed.rank()
         found = {"rank": rank, "main": distributed.is_main()}
         found["mean"] = distributed.mean(torch.tensor([rank, 1.0]))
-        found["largest"] = distributed.largest(rank * 7, device)
+        found["largest"] = distributed.largest(rank * 7, -rank, device=device)
         found["from_main"] = distributed.from_main(f"said by {rank}")
 
         task = ToyTask()
@@ -51,6 +53,12 @@ def main(root: Path) -> None:
             trainer(root / "wrong", task=wrong, phases=[OutsideDdp(wrong)], **ONE_STEP).run()
         except RuntimeError as error:
             found["error"] = str(error)
+
+        lost = Lost("train-000001.tar", "0017", "changed bytes")
+        try:
+            trainer(root / "lossy", stream=ToyStream(lost={BATCH - 1: lost})).run()  # a sample of the second rank
+        except FridoError as error:
+            found["lost"] = str(error)
         torch.save(found, root / f"{rank}.pt")
 
 

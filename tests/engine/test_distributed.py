@@ -32,7 +32,7 @@ def test_small_words(ranks):
     _, (first, second) = ranks
     assert [first["rank"], second["rank"]] == [0, 1] and first["main"] and not second["main"]
     assert first["mean"].tolist() == second["mean"].tolist() == [0.5, 1.0]
-    assert first["largest"] == second["largest"] == 7
+    assert first["largest"] == second["largest"] == [7, 0]
     assert second["from_main"] == "said by 0"
 
 
@@ -61,6 +61,12 @@ def test_gradients_are_those_of_one_process(ranks, tmp_path):
     for rank in found:
         for name in names:
             torch.testing.assert_close(rank["step"][name], task.get_parameter(name).detach(), atol=1e-12, rtol=0)
+
+
+def test_a_sample_that_one_rank_lost_stops_both(ranks):
+    root, (first, second) = ranks
+    assert "train-000001.tar, key 0017" in first["lost"] and first["lost"] == second["lost"]
+    assert len((root / "lossy" / "lost.jsonl").read_text().splitlines()) == 1
 
 
 def test_weights_that_differ_are_noticed(ranks):

@@ -89,10 +89,10 @@ def test_window_takes_means_of_what_was_there():
 
 
 def test_stopwatch_counts_only_what_runs(monkeypatch):
-    now = iter([0.0, 2.0, 100.0, 102.0])
+    now = iter([0.0, 0.0, 1.0, 2.0, 100.0, 100.0, 100.0, 102.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(now))
     watch = Stopwatch()
     for _ in range(2):
-        with watch.running(64):
+        with watch.running(64), watch.waiting():
             pass
-    assert watch.take() == 32
+    assert watch.take() == {"images_per_second": 32.0, "data_wait": 0.25}

@@ -1,7 +1,7 @@
 """A task of two phases that has all that makes resuming hard: dropout, a buffer with a memory, a GAN, accumulation."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from frido.contracts import rng
 from frido.contracts.batch import Annotations, Batch
+from frido.contracts.lost import Lost
 from frido.contracts.phase import Phase
 from frido.engine import distributed
 from frido.engine.averages.half_life import HalfLife
@@ -94,7 +95,10 @@ def noised(batch: Batch) -> Tensor:
 
 
 class ToyStream:
-    """Pictures by position; `at_start` is called with every position that is asked for."""
+    """Pictures by position; `at_start` is called with every position that is asked for.
+
+    `lost` holds, by position, samples that could not be read on the rank whose part the position is.
+    """
 
     def __init__(
         self,
@@ -102,8 +106,10 @@ class ToyStream:
         batch: int = BATCH,
         dtype: torch.dtype = torch.float32,
         at_start: Callable[[int], None] = lambda images_seen: None,
+        lost: Mapping[int, Lost] | None = None,
     ) -> None:
         self.share, self.dtype, self.at_start = batch // distributed.world_size(), dtype, at_start
+        self.lost = lost or {}
 
     def at(self, images_seen: int) -> Batch:
         self.at_start(images_seen)
@@ -117,10 +123,13 @@ class ToyStream:
                 boxes_xyxy=torch.zeros(self.share, 1, 4),
                 relationships=torch.zeros(self.share, 1, 3, dtype=torch.long),
                 captions=torch.zeros(self.share, 0, dtype=torch.uint8),
+                crops_xyxy=torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(self.share, 4),
+                mirrored=torch.zeros(self.share, dtype=torch.bool),
             ),
             ids=tuple(f"toy-{position}" for position in positions.tolist()),
             positions=positions,
             valid=torch.ones(self.share, dtype=torch.bool),
+            lost=tuple(self.lost[position] for position in positions.tolist() if position in self.lost),
         )
 
 
@@ -152,6 +161,7 @@ def trainer(
     task: ToyTask | None = None,
     phases: list[Phase] | None = None,
     facts: dict[str, object] | None = None,
+    max_loss: int = 0,
     **changes: object,
 ) -> Trainer:
     """Return a trainer of a toy task."""
@@ -164,6 +174,7 @@ def trainer(
         training=settings(**changes),
         tracker=JsonlTracker(directory=directory),
         device=torch.device("cpu"),
+        max_loss=max_loss,
         during=during,
         facts=facts,
     )

@@ -31,8 +31,10 @@ def visual_genome(tmp_path) -> Path:
 
 
 def repack(root: Path, out: Path, *more: str) -> int:
-    vocabulary = [f"source.min_{kind}_instances=1" for kind in ("object", "attribute", "relationship")]
-    sides = ["source.min_image_side=32", "source.min_object_side=1", "source.min_objects=1"]
+    vocabulary = [f"source.filters.frequent_{words}.least=1" for words in ("categories", "attributes", "predicates")]
+    sides = [
+        f"source.filters.{side}" for side in ("image_side.least=32", "object_side.least=1", "object_count.least=1")
+    ]
     return pack(["source=visual_genome", f"source.root={root}", f"out={out}", *vocabulary, *sides, *more])
 
 

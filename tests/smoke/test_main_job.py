@@ -128,8 +128,10 @@ def test_readme_commands(trained, desk, capsys, monkeypatch):
         elif door == "pack":
             arguments = [f"source.root={desk / 'vg'}" if word == "source.root=DIR" else word for word in arguments]
             arguments = [f"out={desk / 'packed'}" if word == "out=DIR" else word for word in arguments]
-            arguments += [f"source.min_{kind}_instances=1" for kind in ("object", "attribute", "relationship")]
-            arguments += ["source.min_image_side=32", "source.min_object_side=1", "source.min_objects=1"]
+            words = ("categories", "attributes", "predicates")
+            arguments += [f"source.filters.frequent_{kind}.least=1" for kind in words]
+            sides = ("image_side.least=32", "object_side.least=1", "object_count.least=1")
+            arguments += [f"source.filters.{side}" for side in sides]
         elif door == "run" and "--help" not in arguments and not any(word.startswith("run=") for word in arguments):
             arguments = [*(word for word in arguments if word not in ("--cfg", "job")), "--cfg", "job"]
         assert doors[door](arguments) == 0, (door, words, capsys.readouterr().err)

@@ -92,6 +92,8 @@ def batch_at(images_seen, size=BATCH):
         boxes_xyxy=torch.zeros(size, 0, 4),
         relationships=torch.zeros(size, 0, 3, dtype=torch.long),
         captions=torch.zeros(size, 0, dtype=torch.uint8),
+        crops_xyxy=torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(size, 4),
+        mirrored=torch.zeros(size, dtype=torch.bool),
     )
     rows = positions.remainder(len(IMAGES))
     ids = tuple(f"{row:06d}" for row in rows.tolist())
@@ -238,6 +240,7 @@ def trainer(directory, task, *, images=64, stream=None, **changes):
         training=toys.settings(**(plan | changes)),
         tracker=JsonlTracker(directory=directory),
         device=torch.device("cpu"),
+        max_loss=0,
     )
 
 

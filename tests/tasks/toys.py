@@ -47,9 +47,10 @@ def batch(size, *, start=0, shapes=SHAPES, seed=0):
 
     boxes = torch.rand(size, 3, 4, generator=generator)
     captions = torch.zeros(size, 0, dtype=torch.uint8)
+    shown = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(size, 4), torch.zeros(size, dtype=torch.bool)
     return Batch(
         images=None,
-        annotations=Annotations(ids(3), ids(3, 1), boxes, ids(2, 3), captions),
+        annotations=Annotations(ids(3), ids(3, 1), boxes, ids(2, 3), captions, *shown),
         ids=tuple(str(i) for i in range(size)),
         positions=torch.arange(start, start + size),
         valid=torch.ones(size, dtype=torch.bool),

@@ -61,9 +61,10 @@ def batch(start: int, size: int) -> Batch:
         return torch.stack([(of(p, *shape) > 0).long() for p in range(start, start + size)])
 
     captions = torch.zeros(size, 0, dtype=torch.uint8)
+    shown = torch.tensor([0.0, 0.0, 1.0, 1.0]).expand(size, 4), torch.zeros(size, dtype=torch.bool)
     return Batch(
         images=None,
-        annotations=Annotations(ids(3), ids(3, 1), ids(3, 4).float(), ids(2, 3), captions),
+        annotations=Annotations(ids(3), ids(3, 1), ids(3, 4).float(), ids(2, 3), captions, *shown),
         ids=tuple(str(position) for position in range(start, start + size)),
         positions=torch.arange(start, start + size),
         valid=torch.ones(size, dtype=torch.bool),

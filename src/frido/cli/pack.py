@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from frido.cli import options, schema
+from frido.cli import datasets, options, schema
 from frido.cli.build import build
 from frido.cli.compose import compose
 from frido.contracts.errors import FridoError, nearest
@@ -18,21 +18,34 @@ Turn a raw dataset into shards that training reads.
   python -m frido.pack source=... out=... --cfg job               print the resulting configuration, write nothing
 
 For a small sample of Visual Genome the vocabulary's thresholds have to come down:
-  source.splits=FILE source.min_object_instances=1 source.min_attribute_instances=1 source.min_relationship_instances=1
+  source.splits=FILE source.filters.frequent_attributes.least=1 source.filters.frequent_categories.least=1
+  source.filters.frequent_predicates.least=1
 
 The folder `out` appears whole, at the end; overwrite=true replaces a dataset that is there already.
+A command that was stopped, however that happened, goes on where it was when it is given again.
 The same source and settings give the same bytes. Exit codes: 0 done, 2 bad input, 130 interrupted.
+
+With datasets that are there (each has a --help of its own):
+
+  python -m frido.pack verify DIR                                 read every byte again, list all that is damaged
+  python -m frido.pack stats DIR --out stats.html                 what is in it: histograms, scenes with their boxes
+  python -m frido.pack index DIR                                  make a dataset of tars that another program wrote
 """
+
+COMMANDS = {"verify": datasets.verify, "stats": datasets.stats, "index": datasets.index}
 
 GROUPS = ("source", "format")
 SETTINGS = {"out": str, "overwrite": bool}
+SHOWN_UNREADABLE = 20
 
 
 def pack(arguments: Sequence[str]) -> int:
     """Do what the arguments ask for; return the exit code."""
-    if not arguments or {"--help", "-h"} & set(arguments):
+    if not arguments or (arguments[0] not in COMMANDS and {"--help", "-h"} & set(arguments)):
         print(help_text())
         return 0
+    if arguments[0] in COMMANDS:
+        return COMMANDS[arguments[0]](arguments[1:])
     overrides, show = _without_cfg(arguments)
     _check_source_given(overrides)
     config = compose("pack", overrides)
@@ -89,10 +102,30 @@ def summary(out: Path, report: Mapping[str, Any]) -> list[str]:
         return [*lines, f"  images: {_counts(report['images'])}"]
     lines.append(f"  scenes: {_counts({split: part['scenes'] for split, part in report['splits'].items()})}")
     lines.append(f"  words: {_counts({kind: len(words) for kind, words in report['vocabulary'].items()})}")
-    lines += [f"  {kind}: {_counts(counts)}" for kind, counts in report["filters"].items()]
+    lines += filter_table(report["filters"])
+    if report["unreadable"]:
+        lines.append(f"  {len(report['unreadable'])} images could not be read and were left out:")
+        lines += [f"    {image['name']}: {image['reason']}" for image in report["unreadable"][:SHOWN_UNREADABLE]]
     if report["evaluation"]:
         lines.append(f"  note: {report['evaluation']}")
     return [*lines, f"  hash: {report['hash'][:16]}"]
+
+
+def filter_table(filters: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Return lines of a table: what was read, less what every filter dropped, over all splits; what each keeps."""
+    kinds = ("images", "objects", "relationships")
+    total: dict[str, list[int]] = {}
+    for row in (row for rows in filters.values() for row in rows if row["step"] != "kept"):
+        sign = 1 if row["step"] == "read" else -1
+        before = total.get(row["step"], [0, 0, 0])
+        total[row["step"]] = [number + sign * row[kind] for number, kind in zip(before, kinds, strict=True)]
+    for split, rows in filters.items():
+        total |= {f"kept, {split}": [row[kind] for kind in kinds] for row in rows if row["step"] == "kept"}
+    if not total:
+        return []
+    wide = max(len(step) for step in total) + 2
+    lines = [" " * (wide + 2) + "".join(f"{kind:>15}" for kind in kinds)]
+    return lines + [f"  {step:{wide}}" + "".join(f"{number:>15,}" for number in row) for step, row in total.items()]
 
 
 def _counts(counts: Mapping[str, int]) -> str:

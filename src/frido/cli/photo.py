@@ -6,7 +6,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from frido.contracts.errors import FridoError
-from frido.data.images import decoded, png, reading
+from frido.data.encoding import png
+from frido.data.framing.base import Frame
+from frido.data.framing.centre import middle
+from frido.data.images import decoded, reading
 
 WHITE = 128
 """Least brightness of a mask, of 0 to 255, that counts as white."""
@@ -45,7 +48,8 @@ def check(image: Path, mask: Path | None, resolution: int) -> None:
 
 
 def _decoded(where: str, path: Path, resolution: int) -> np.ndarray:
-    return decoded(png(np.asarray(_upright(where, path))), resolution, where=where)
+    image = _upright(where, path)
+    return decoded(png(np.asarray(image)), resolution, frame=Frame(middle(*image.size), mirrored=False), where=where)
 
 
 def _upright(where: str, path: Path) -> Image.Image:

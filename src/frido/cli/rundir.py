@@ -15,12 +15,12 @@ from frido.contracts.errors import FridoError
 UNHASHED = ("hardware", "tracking", "run", "stages")
 """What changes where and how a run is computed, or how much of it, but not what: no part of its hash."""
 UNHASHED_ANYWHERE = {
-    *("precision", "workers", "processes", "cache_mb"),
+    *("precision", "workers", "processes", "cache_mb", "cache_gb", "cache_dir", "max_loss"),
     *("log_every_images", "checkpoint_every_images", "picture_every_images", "keep_checkpoints"),
 }
 """The same kind of settings where they lie inside of what is hashed."""
 
-LATENTS = "latents, views in bytes"
+LATENTS = "latents, with crops and what was lost"
 """How stage latents writes; named otherwise when equal settings come to give another file."""
 
 
@@ -49,9 +49,10 @@ def stage_hash(config: Mapping[str, Any], stage: str, *, content: str = "") -> s
         stage: `"data"`, `"autoencoder"` or `"latents"`.
         content: Hash of what a configuration only points at: the packed dataset, weights to start from.
     """
-    parts: dict[str, list[Any]] = {"data": [config["data"]]}
+    files = {key: value for key, value in config["data"].items() if key != "reading"}
+    parts: dict[str, list[Any]] = {"data": [files]}
     parts["autoencoder"] = [
-        *parts["data"],
+        config["data"],
         config["size"]["resolution"],
         config["autoencoder"],
         config["first_stage"],

@@ -23,11 +23,12 @@ from frido.contracts.batch import Batch
 from frido.contracts.context import ContextWidths
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
-from frido.contracts.scene import Vocabulary
+from frido.contracts.scene import Scene, Vocabulary
+from frido.contracts.stream import Stream
 from frido.contracts.tracker import Tracker
 from frido.data.evaluation import EvaluationSplit, evaluation_split
-from frido.data.loader import Loader
-from frido.data.shards import Shards
+from frido.data.order import InOrder
+from frido.data.rows import Rows
 from frido.diffusion.given import Given
 from frido.engine import checkpoint, distributed
 from frido.nn.seeded import seeded
@@ -144,24 +145,45 @@ class Session:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        return self.shards("train").vocabulary
+        return self.rows("train").vocabulary
 
-    def shards(self, split: str) -> Shards:
-        return Shards(self.path("data"), split)
+    def rows(self, split: str) -> Rows:
+        return self.data.rows(self.path("data"), split)
 
-    def loader(self, split: str, *, batch: int, seed: int) -> Loader:
-        root = self.path("data")
-        return self.data.loader(root, split, batch=batch, rank=self.rank, world_size=self.world_size, seed=seed)
+    def stream(self, *, batch: int, seed: int) -> Stream:
+        """Return this rank's part of the shuffled training images."""
+        return self.data.stream(self.path("data"), batch=batch, rank=self.rank, world_size=self.world_size, seed=seed)
+
+    def once(self, *, batch: int, count: int | None = None, share: bool = False) -> Iterator[Batch]:
+        """Yield the first `count` training rows, all by default, as training shows them; lost ones are replaced.
+
+        With `share`, every rank gets its own part of them.
+        """
+        rows = self.rows("train")
+        count = min(count or len(rows), len(rows))
+        rank, ranks = (self.rank, self.world_size) if share else (0, 1)
+        stream = self.data.reading.stream(
+            rows, order=InOrder(len(rows)), batch=batch * ranks, rank=rank, world_size=ranks
+        )
+        for start in range(0, count - rank * batch, batch * ranks):
+            yield stream.at(start).rows(0, min(batch, count - rank * batch - start))
+        stream.close()
 
     def in_order(self, split: str, *, batch: int, count: int, share: bool = False) -> Iterator[Batch]:
-        """Yield the first `count` samples of a split by row; with `share`, every rank gets its own part of them."""
-        shards = self.shards(split)
-        count = min(count, len(shards))
+        """Yield the first `count` held-out samples of a split by row; with `share`, every rank gets its own part.
+
+        Raises:
+            FridoError: One cannot be read: numbers on other samples would be other numbers.
+        """
+        found = self.rows(split)
+        count = min(count, len(found))
         first, step = (self.rank * batch, self.world_size * batch) if share else (0, batch)
         for start in range(first, count, step):
-            rows = list(range(start, min(start + batch, count)))
-            scenes = [shards.scene(row) for row in rows]
-            yield self.data.collate(scenes, shards.vocabulary, positions=torch.tensor(rows))
+            yield self.data.reading.batch(found, list(range(start, min(start + batch, count))))
+
+    def shown(self, split: str, row: int) -> Scene:
+        """Return what can be seen of a held-out scene in the part of its image that is shown."""
+        return self.data.reading.held_out.shown(self.rows(split).scene(row))
 
     def held_out(self, wanted: str) -> EvaluationSplit:
         """Return the split that stands for `wanted`, with a note where that is not a held-out one."""
@@ -236,7 +258,7 @@ class Session:
         with seeded(self.config["seed"]):
             task = self.new_task(autoencoder)
         self.check_sampling(task)
-        for batch in self.in_order("train", batch=1, count=1):
+        for batch in self.once(batch=1, count=1):
             task.view.check(batch)
 
     def check_sampling(self, task: Any) -> None:

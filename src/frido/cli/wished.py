@@ -37,7 +37,7 @@ def draw(session: Session) -> None:
     hole = _hole(session)
     if hole is not None and task.view.masks is not None:
         task.view.masks = GivenMask(hidden=hole.numpy())
-    batch = session.data.collate(scenes, session.vocabulary, positions=torch.arange(len(scenes)))
+    batch = session.data.reading.collate(scenes, session.vocabulary, torch.arange(len(scenes)))
     batch = _with_image(session, batch)
     given = _given(session, batch, task.view, hole)
     columns = {"generated": session.generate(task, session.with_view(batch, task.view), given=given)}

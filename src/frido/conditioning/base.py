@@ -12,7 +12,8 @@ class Conditioner(nn.Module, ABC):
     """Turns annotations into a `Context`. Built by a partial with the run-time argument `vocabulary`.
 
     Promises: padding changes nothing that the mask lets through; the empty context of some annotations has the shapes
-    of their full one, depends on nothing in them, and at least one token of any context may be attended to.
+    of their full one, depends on nothing in them but the crop, and at least one token of any context may be attended
+    to.
     """
 
     width: int

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from frido.conditioning.embedding_transformer import EmbeddingTransformer
 from frido.conditioning.object_rows import rows_of
-from frido.conditioning.token_conditioner import TokenConditioner
+from frido.conditioning.token_conditioner import TokenConditioner, nothing
 from frido.contracts.batch import Annotations
+from frido.contracts.context import Context
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Vocabulary
 
@@ -21,7 +22,8 @@ class LayoutTokens(TokenConditioner):
     Places are cells of a square grid, numbered by rows from the top left. Objects keep their order, which means
     something here (official: shuffled at every reading); padding is not hidden (official). Categories are numbered as
     in the dataset's vocabulary: official weights need a dataset whose vocabulary is in the official order. The empty
-    context is that of no objects, the crop kept. The official code has zeros there, which no training shows it.
+    context is that of no objects, each scene's crop kept. The official code has zeros there, which no training shows
+    it.
 
     Args:
         vocabulary: Of the dataset (run time).
@@ -33,7 +35,8 @@ class LayoutTokens(TokenConditioner):
             1024 is 32 x 32, 8192 is 90 x 90.
         shift: Added to the places. Officially 0, where categories and places share ids, and 179, the number of
             categories, for Visual Genome, where the last id is padding and a place.
-        crop: Whether the corners of the part of the picture that is shown follow. Here it is all of it.
+        crop: Whether the corners of the part of the image that is shown follow, as places in the whole image. For boxes
+            that stay in the whole image too (official); with boxes of the crop they only tell what was cut off.
 
     Raises:
         FridoError: The ids have no room in the tables.
@@ -64,9 +67,11 @@ class LayoutTokens(TokenConditioner):
         corners = self._places(boxes.unflatten(-1, (2, 2)))
         ids = torch.cat([categories, corners], dim=-1).where(categories >= 0, self.padding).flatten(1)
         if self.crop:
-            whole = ids.new_tensor([0, self.cells**2 - 1]) + self.shift
-            ids = torch.cat([ids, whole.expand(len(ids), -1)], dim=1)
+            ids = torch.cat([ids, self._places(annotations.crops_xyxy.unflatten(-1, (2, 2)))], dim=1)
         return ids, None
+
+    def empty(self, annotations: Annotations) -> Context:
+        return self(nothing(annotations)) if self.crop else super().empty(annotations)
 
     def _places(self, points: Float[Tensor, "*batch 2"]) -> Int[Tensor, "*batch"]:
         """Return the ids of points `(across, down)` in [0, 1]."""

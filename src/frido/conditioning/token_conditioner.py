@@ -42,16 +42,16 @@ class TokenConditioner(Conditioner):
         return Context(tokens=tokens if real is None else tokens * real[..., None], mask=real)
 
     def empty(self, annotations: Annotations) -> Context:
-        return expand(self(nothing(annotations)), len(annotations.categories))
+        first = Annotations(*(tensor[:1] for tensor in annotations))
+        return expand(self(nothing(first)), len(annotations.categories))
 
 
 def nothing(annotations: Annotations) -> Annotations:
-    """Return annotations of one scene of which nothing is told: no objects, no relationships, no caption."""
-    row = Annotations(*(tensor[:1] for tensor in annotations))
-    return Annotations(
-        categories=torch.full_like(row.categories, -1),
-        attributes=torch.full_like(row.attributes, -1),
-        boxes_xyxy=torch.zeros_like(row.boxes_xyxy),
-        relationships=torch.full_like(row.relationships, -1),
-        captions=torch.zeros_like(row.captions),
+    """Return as many scenes of which nothing is told but the crop: no objects, no relationships, no caption."""
+    return annotations._replace(
+        categories=torch.full_like(annotations.categories, -1),
+        attributes=torch.full_like(annotations.attributes, -1),
+        boxes_xyxy=torch.zeros_like(annotations.boxes_xyxy),
+        relationships=torch.full_like(annotations.relationships, -1),
+        captions=torch.zeros_like(annotations.captions),
     )

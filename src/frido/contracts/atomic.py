@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, survive a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -29,7 +30,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    _fsync(path.parent)
+    fsync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,11 +55,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         for file in sorted(partial.rglob("*")):
-            _fsync(file)
-        _fsync(partial)
+            fsync(file)
+        fsync(partial)
         if path.exists():
             shutil.rmtree(path)
         partial.replace(path)
-        _fsync(path.parent)
+        fsync(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

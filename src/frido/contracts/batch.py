@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
+from frido.contracts.lost import Lost
 from frido.contracts.pyramid import Pyramid
 
 
@@ -18,7 +19,11 @@ class Annotations(NamedTuple):
     relationships: Int[Tensor, "batch relationships 3"]
     """`(subject, predicate, object)`: subject and object index the objects axis."""
     captions: UInt8[Tensor, "batch bytes"]
-    """The first caption as UTF-8, padded with 0."""
+    """The first caption as UTF-8, padded with 0; of a mirrored image, with left and right exchanged."""
+    crops_xyxy: Float[Tensor, "batch 4"]
+    """The part of the image that is shown, as fractions of the whole image; of a mirrored one, of its mirror image."""
+    mirrored: Bool[Tensor, "batch"]
+    """Whether left and right are exchanged."""
 
 
 class Batch(NamedTuple):
@@ -39,6 +44,8 @@ class Batch(NamedTuple):
     """Category of each pixel where the source knows it, -1 for none."""
     view: Shaped[Tensor, "batch view_channels view_height view_width"] | None = None
     """What of the image the denoiser is shown, as a view prepared it."""
+    lost: tuple[Lost, ...] = ()
+    """What could not be read, and was replaced by other samples of the same dataset."""
 
     @property
     def size(self) -> int:
@@ -62,6 +69,7 @@ class Batch(NamedTuple):
             pyramid=None if self.pyramid is None else tuple(latent[part] for latent in self.pyramid),
             segmentation=None if self.segmentation is None else self.segmentation[part],
             view=None if self.view is None else self.view[part],
+            lost=self.lost,
         )
 
     def to(self, device: torch.device) -> "Batch":
@@ -74,4 +82,5 @@ class Batch(NamedTuple):
             pyramid=None if self.pyramid is None else tuple(x.to(device, non_blocking=True) for x in self.pyramid),
             segmentation=None if self.segmentation is None else self.segmentation.to(device, non_blocking=True),
             view=None if self.view is None else self.view.to(device, non_blocking=True),
+            lost=self.lost,
         )

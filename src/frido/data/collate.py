@@ -1,74 +1,36 @@
-"""Scenes -> one `Batch` of tensors."""
+"""What a frame shows of a scene, as padded arrays: the rows of `Annotations`."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from torch import Tensor
 
-from frido.contracts.batch import Annotations, Batch
 from frido.contracts.errors import FridoError, nearest
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
-from frido.data.images import decoded, labels
+from frido.data.filters.base import with_objects
+from frido.data.framing.base import Coordinates, Frame
+from frido.data.framing.centre import middle
+from frido.data.framing.mirror import exchanged_words
+from frido.data.framing.of_crop import OfCrop
+from frido.data.images import labels
 
 PADDING = -1
 
 
-def collate(
-    scenes: Sequence[Scene],
-    vocabulary: Vocabulary,
-    *,
-    resolution: int,
-    max_objects: int,
-    max_relationships: int,
-    max_attributes: int,
-    max_caption: int,
-    positions: Int[Tensor, "batch"],
-) -> Batch:
-    """Return `scenes` as a batch; `images` is `None` when they carry none, and so is `segmentation`.
-
-    Images are resized (shorter side, antialiased) and centre cropped to `resolution` pixels; boxes follow, and
-    segmentations by nearest neighbour.
-    Of more than `max_objects` objects, those in relationships come first, as in sg2im. Ids are padded with -1,
-    boxes with 0.
+def segments(scene: Scene, vocabulary: Vocabulary, resolution: int, frame: Frame) -> np.ndarray:
+    """Return int16 `(resolution, resolution)`, the category of each pixel that is shown, -1 for none.
 
     Raises:
-        FridoError: A word is not in the vocabulary, or an image cannot be decoded.
+        FridoError: A value is no category of the vocabulary, or the segmentation cannot be decoded.
     """
-    images = segmentation = None
-    if all(scene.image for scene in scenes):
-        images = to_float(np.stack([decoded(s.image, resolution, where=f"image of scene {s.id}") for s in scenes]))
-    if all(scene.segmentation for scene in scenes):
-        segmentation = torch.from_numpy(
-            np.stack([_segments(s, len(vocabulary.categories), resolution) for s in scenes])
-        )
-    limits = {
-        "max_objects": max_objects,
-        "max_relationships": max_relationships,
-        "max_attributes": max_attributes,
-        "max_caption": max_caption,
-    }
-    rows = [annotate(square(scene), vocabulary, **limits) for scene in scenes]
-    return Batch(
-        images=images,
-        annotations=Annotations(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True))),
-        ids=tuple(scene.id for scene in scenes),
-        positions=positions,
-        valid=torch.ones(len(scenes), dtype=torch.bool),
-        segmentation=segmentation,
-    )
-
-
-def _segments(scene: Scene, num_categories: int, resolution: int) -> np.ndarray:
-    """Return int16 `(resolution, resolution)`, the category of each pixel, -1 for none."""
-    found = labels(scene.segmentation, resolution, where=f"segmentation of scene {scene.id}")
-    if found.max() >= num_categories:
+    what = f"segmentation of scene {scene.id}"
+    found = labels(scene.segmentation, resolution, frame=frame, where=what)
+    if found.max() >= len(vocabulary.categories):
         raise FridoError(
-            f"segmentation of scene {scene.id}",
+            what,
             got=f"the value {found.max() + 1}",
-            wanted=f"0 for none, or the index of one of the {num_categories} categories plus 1",
+            wanted=f"0 for none, or the index of one of the {len(vocabulary.categories)} categories plus 1",
             do="pack the dataset again from a source that numbers its segments so",
         )
     return found
@@ -79,37 +41,39 @@ def to_float(images: np.ndarray) -> Tensor:
     return torch.from_numpy(images).float().div_(127.5).sub_(1.0)
 
 
-def square(scene: Scene) -> Scene:
-    """Return the annotations of the centre square of a scene's image; objects outside of it are left out.
+def framed(scene: Scene, frame: Frame, coordinates: Coordinates) -> Scene:
+    """Return the annotations of the part of a scene's image that is shown; objects outside of it are left out.
 
-    A scene that is square, or has no image, is returned as it is. The image itself is kept as it is in any case.
+    Relationships stay with their objects, whatever the crop leaves of these. In a mirrored scene "left" and "right"
+    are exchanged in attributes, predicates and captions; the new words need not be in the vocabulary (see `annotate`).
+    Categories keep their names. The image itself is kept as it is, and so are the visible shares of objects.
     """
-    if scene.width == scene.height:
-        return scene
-    side = min(scene.width, scene.height)
-    across, down = scene.width / side, scene.height / side
-    kept: list[Object] = []
-    number: dict[int, int] = {}
-    for old, item in enumerate(scene.objects):
-        left, right = (_clip((edge - 0.5) * across + 0.5) for edge in item.box[0::2])
-        top, bottom = (_clip((edge - 0.5) * down + 0.5) for edge in item.box[1::2])
-        if left < right and top < bottom:
-            number[old] = len(kept)
-            kept.append(replace(item, box=(left, top, right, bottom)))
+    kept: list[tuple[int, Object]] = []
+    for number, item in enumerate(scene.objects):
+        box = coordinates.box(item.box, frame)
+        if box is not None:
+            kept.append((number, replace(item, box=box)))
+    left, top, right, bottom = frame.box
+    side = round(min((right - left) * scene.width, (bottom - top) * scene.height))
+    shown = replace(with_objects(scene, kept), width=side, height=side)
+    return _mirrored(shown) if frame.mirrored else shown
+
+
+def square(scene: Scene) -> Scene:
+    """Return the annotations of the centre square of a scene's image."""
+    return framed(scene, Frame(middle(scene.width, scene.height), mirrored=False), OfCrop())
+
+
+def _mirrored(scene: Scene) -> Scene:
     return replace(
-        scene, objects=tuple(kept), relationships=_renumbered(scene.relationships, number), width=side, height=side
-    )
-
-
-def _clip(fraction: float) -> float:
-    return min(1.0, max(0.0, fraction))
-
-
-def _renumbered(relationships: Sequence[Relationship], number: dict[int, int]) -> tuple[Relationship, ...]:
-    return tuple(
-        Relationship(number[r.subject], r.predicate, number[r.object])
-        for r in relationships
-        if r.subject in number and r.object in number
+        scene,
+        objects=tuple(
+            replace(item, attributes=tuple(exchanged_words(word) for word in item.attributes)) for item in scene.objects
+        ),
+        relationships=tuple(
+            Relationship(told.subject, exchanged_words(told.predicate), told.object) for told in scene.relationships
+        ),
+        captions=tuple(exchanged_words(text) for text in scene.captions),
     )
 
 
@@ -119,27 +83,43 @@ def at_most(scene: Scene, max_objects: int) -> Scene:
         return scene
     related = {end for r in scene.relationships for end in (r.subject, r.object)}
     chosen = sorted(sorted(range(len(scene.objects)), key=lambda i: i not in related)[:max_objects])
-    number = {old: new for new, old in enumerate(chosen)}
-    objects = tuple(scene.objects[old] for old in chosen)
-    return replace(scene, objects=objects, relationships=_renumbered(scene.relationships, number))
+    return with_objects(scene, [(number, scene.objects[number]) for number in chosen])
 
 
 def annotate(
     scene: Scene,
     vocabulary: Vocabulary,
+    frame: Frame,
     *,
     max_objects: int,
     max_relationships: int,
     max_attributes: int,
     max_caption: int,
 ) -> tuple[np.ndarray, ...]:
-    """Return one row of `Annotations` as padded arrays, in the order of its fields."""
-    scene = at_most(scene, max_objects)
+    """Return one row of `Annotations` as padded arrays, in the order of its fields.
+
+    Of more than `max_objects` objects, those in relationships come first, as in sg2im. Ids are padded with -1, boxes
+    with 0. Attributes and relationships of a mirrored scene for which the vocabulary lacks the exchanged word ("on
+    left side of" without "on right side of") are left out: none of its words would be true.
+
+    Args:
+        scene: As `framed` returns it.
+        vocabulary: Of the dataset.
+        frame: What is shown of the scene's image.
+        max_objects: Rows for objects.
+        max_relationships: Rows for relationships.
+        max_attributes: Attributes of an object that are kept, the first ones.
+        max_caption: Bytes of a caption that are kept.
+
+    Raises:
+        FridoError: A word is not in the vocabulary.
+    """
+    ids = _ids(vocabulary)
+    scene = at_most(_sayable(scene, vocabulary) if frame.mirrored else scene, max_objects)
     categories = np.full(max_objects, PADDING, np.int64)
     attributes = np.full((max_objects, max_attributes), PADDING, np.int64)
     boxes = np.zeros((max_objects, 4), np.float32)
     relationships = np.full((max_relationships, 3), PADDING, np.int64)
-    ids = _ids(vocabulary)
     for row, item in enumerate(scene.objects):
         categories[row] = _id(ids[0], item.category, "category", scene)
         boxes[row] = item.box
@@ -147,7 +127,25 @@ def annotate(
             attributes[row, column] = _id(ids[1], word, "attribute", scene)
     for row, told in enumerate(scene.relationships[:max_relationships]):
         relationships[row] = told.subject, _id(ids[2], told.predicate, "predicate", scene), told.object
-    return categories, attributes, boxes, relationships, caption(scene, max_caption)
+    crop, mirrored = np.array(frame.crop, np.float32), np.array(frame.mirrored)
+    return categories, attributes, boxes, relationships, caption(scene, max_caption), crop, mirrored
+
+
+def _sayable(scene: Scene, vocabulary: Vocabulary) -> Scene:
+    """Return a mirrored scene without words of which the vocabulary has the unmirrored form alone."""
+    _, attributes, predicates = _ids(vocabulary)
+    return replace(
+        scene,
+        objects=tuple(
+            replace(item, attributes=tuple(word for word in item.attributes if not _lost(word, attributes)))
+            for item in scene.objects
+        ),
+        relationships=tuple(told for told in scene.relationships if not _lost(told.predicate, predicates)),
+    )
+
+
+def _lost(word: str, ids: dict[str, int]) -> bool:
+    return word not in ids and exchanged_words(word) in ids
 
 
 def caption(scene: Scene, max_caption: int) -> np.ndarray:

@@ -1,43 +1,57 @@
-"""Encoded image files: made upright RGB of the wanted size when packing, decoded when reading. No torch."""
+"""Encoded image files -> arrays of pixels. No torch."""
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from frido.contracts.errors import FridoError
-from frido.contracts.scene import Scene
+from frido.data.framing.base import Frame
 
-KEPT_FORMATS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
-JPEG_QUALITY = 95
-"""Of images that are encoded again, without chroma subsampling."""
+MOST_PIXELS = 2**28 // 3
+"""Larger images are refused before they are decoded: 89 million pixels, 256 MiB as RGB. Pillow warns from there."""
+
+# Odd EXIF blocks and the like: the pixels decide. Here, because `warnings.catch_warnings` is not for threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @contextmanager
 def reading(where: str) -> Iterator[None]:
     """Turn every way in which Pillow refuses a file into one error that names the file."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd EXIF blocks and the like: the pixels decide
-            yield
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(where, f"{error}") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise FridoError(
             where,
-            got=f"{error}" or type(error).__name__,
+            got=_words(error),
             wanted="a whole PNG, JPEG or WebP image",
             do="fetch the file again; for a packed dataset, pack it again",
         ) from error
 
 
-def suffix(image: bytes) -> str:
-    """Return "png", "jpg" or "webp", told by the first bytes."""
-    if image.startswith(b"\x89PNG"):
-        return "png"
-    return "webp" if image[8:12] == b"WEBP" else "jpg"
+def _words(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "nothing that looks like an image"  # Pillow's own words hold an address in memory
+    return f"{error}" or type(error).__name__
+
+
+@contextmanager
+def opened(file: io.BytesIO | Path, where: str) -> Iterator[Image.Image]:
+    """Yield an image of which only the header has been read, and that is small enough for the rest.
+
+    Raises:
+        FridoError: It is no image, has more than `MOST_PIXELS`, or, while it is used, turns out broken.
+    """
+    with reading(where), Image.open(file) as stored:
+        _check_size(stored.size, where)
+        yield stored
 
 
 def resized(image: Image.Image, shorter_side: int, *, by: Image.Resampling = Image.Resampling.BICUBIC) -> Image.Image:
@@ -48,95 +62,59 @@ def resized(image: Image.Image, shorter_side: int, *, by: Image.Resampling = Ima
     return image if size == image.size else image.resize(size, by)
 
 
-def packed(scene: Scene, *, image_size: int | None, where: str) -> Scene:
-    """Return `scene` with its image upright, RGB and, with `image_size`, of that shorter side in pixels.
+def decoded(image: bytes, resolution: int, *, frame: Frame, where: str) -> np.ndarray:
+    """Return uint8 RGB `(3, resolution, resolution)`: what a frame shows of an image, antialiased.
 
-    A file that is so already is kept byte for byte. Annotations belong to the upright image of the scene's `width`
-    and `height`: a camera's orientation flag is followed when that gives these proportions, and ignored otherwise.
-    A segmentation belongs to the upright image too, and gets its size.
+    The image is resized so that the shown part has that side, and then cut at whole pixels.
 
     Raises:
-        FridoError: The file is no image, or its proportions are not those of the annotations; or the segmentation is
-            none of that image.
+        FridoError: The bytes are no whole image, or one of too many pixels.
     """
-    with reading(where):
-        with Image.open(io.BytesIO(scene.image)) as opened:
-            turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
-            keep = opened.format in KEPT_FORMATS and opened.mode == "RGB" and not turned
-            image = _oriented(opened, scene, where)
-            image = image if image.mode == "RGB" else image.convert("RGB")
-            image.load()
-        if image_size is not None and min(image.size) > image_size:
-            image, keep = resized(image, image_size), False
-        content = scene.image
-        if not keep:
-            file = io.BytesIO()
-            image.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-            content = file.getvalue()
-    segmentation = _fitted(scene.segmentation, image.size, where) if scene.segmentation else b""
-    return replace(scene, image=content, width=image.width, height=image.height, segmentation=segmentation)
+    with opened(io.BytesIO(image), where) as stored:
+        picture = stored if stored.mode == "RGB" else stored.convert("RGB")
+        pixels = _shown(picture, resolution, frame, where, by=Image.Resampling.BICUBIC)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _fitted(segmentation: bytes, size: tuple[int, int], where: str) -> bytes:
-    """Return a segmentation at the size of its image: the bytes as they are where it has that size already."""
-    with reading(f"segmentation, {where}"), Image.open(io.BytesIO(segmentation)) as opened:
-        across, down = size[0] / opened.width, size[1] / opened.height
-        if opened.format != "PNG" or opened.mode not in ("L", "I;16") or abs(across - down) * min(opened.size) > 1.0:
-            raise FridoError(
-                f"segmentation, {where}",
-                got=f"{opened.format} of mode {opened.mode}, {opened.width} x {opened.height} pixels",
-                wanted=f"a PNG of one channel in the proportions of the {size[0]} x {size[1]} image",
-                do="give the source one value a pixel: 0, or a category's index plus 1",
-            )
-        return segmentation if opened.size == size else png(np.asarray(opened.resize(size, Image.Resampling.NEAREST)))
-
-
-def png(pixels: np.ndarray) -> bytes:
-    """Return an array `(height, width)` of uint8 or uint16, or `(height, width, 3)` of uint8, as a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def _oriented(opened: Image.Image, scene: Scene, where: str) -> Image.Image:
-    upright = ImageOps.exif_transpose(opened)
-    for image in (upright, opened):
-        # equal to a pixel after scaling: smaller copies of the published images are welcome
-        across, down = image.width / scene.width, image.height / scene.height
-        if abs(across - down) * min(scene.width, scene.height) <= 1.0:
-            return image
-    raise FridoError(
-        where,
-        got=f"{upright.width} x {upright.height} pixels",
-        wanted=f"the proportions of the annotated {scene.width} x {scene.height}",
-        do="put the image that the annotations were made for in its place",
-    )
-
-
-def decoded(image: bytes, resolution: int, *, where: str) -> np.ndarray:
-    """Return uint8 RGB `(3, resolution, resolution)`: shorter side resized (antialiased), centre cropped.
-
-    Raises:
-        FridoError: The bytes are no whole image.
-    """
-    with reading(where), Image.open(io.BytesIO(image)) as opened:
-        picture = resized(opened if opened.mode == "RGB" else opened.convert("RGB"), resolution)
-        picture = _square(picture, resolution)
-        return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
-
-
-def labels(segmentation: bytes, resolution: int, *, where: str) -> np.ndarray:
+def labels(segmentation: bytes, resolution: int, *, frame: Frame, where: str) -> np.ndarray:
     """Return int16 `(resolution, resolution)`: the category of each pixel, -1 for none; on the grid of `decoded`.
 
     Raises:
-        FridoError: The bytes are no whole image.
+        FridoError: The bytes are no whole image, or one of too many pixels.
     """
-    with reading(where), Image.open(io.BytesIO(segmentation)) as opened:
-        picture = _square(resized(opened, resolution, by=Image.Resampling.NEAREST), resolution)
-        return np.asarray(picture).astype(np.int16) - 1
+    with opened(io.BytesIO(segmentation), where) as stored:
+        return _shown(stored, resolution, frame, where, by=Image.Resampling.NEAREST).astype(np.int16) - 1
 
 
-def _square(picture: Image.Image, side: int) -> Image.Image:
-    """Return the centre square of a picture whose shorter side is `side` pixels."""
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    return picture if picture.size == (side, side) else picture.crop((left, top, left + side, top + side))
+def _shown(picture: Image.Image, resolution: int, frame: Frame, where: str, *, by: Image.Resampling) -> np.ndarray:
+    """Return `(resolution, resolution, ...)`, what a frame shows of a picture."""
+    width, left = _along(picture.width, *frame.box[0::2], resolution)
+    height, top = _along(picture.height, *frame.box[1::2], resolution)
+    _check_size((width, height), where)
+    if (width, height) != picture.size:
+        picture = picture.resize((width, height), by)
+    if picture.size != (resolution, resolution):
+        picture = picture.crop((left, top, left + resolution, top + resolution))
+    pixels = np.asarray(picture)
+    return pixels[:, ::-1] if frame.mirrored else pixels
+
+
+def _along(length: int, low: float, high: float, resolution: int) -> tuple[int, int]:
+    """Return to what a side of `length` pixels is resized so that its part from `low` to `high` has `resolution`
+    pixels, and at which pixel that part then begins."""
+    shown = round((high - low) * length, 6)  # a whole number of pixels, for most crops, in spite of rounding
+    whole = max(resolution, round(length * (resolution / shown)))
+    spare = whole - resolution
+    first = math.ceil(low / (1 - high + low) * spare - 0.5 - 1e-6) if spare else 0  # the nearest; of two the first
+    return whole, min(max(first, 0), spare)
+
+
+def _check_size(size: tuple[int, int], where: str) -> None:
+    if size[0] * size[1] > MOST_PIXELS:
+        raise _too_large(where, f"{size[0]} x {size[1]} pixels to decode or to enlarge it to")
+
+
+def _too_large(where: str, got: str) -> FridoError:
+    return FridoError(
+        where, got=got, wanted=f"at most {MOST_PIXELS} pixels", do="store a smaller copy, or leave the image out"
+    )

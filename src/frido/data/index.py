@@ -15,6 +15,8 @@ from frido.contracts.errors import FridoError
 SEGMENTATION = "seg.png"
 """Extension of a sample's segmentation; WebDataset cuts keys at the first dot."""
 
+AGAIN = "pack the dataset again (python -m frido.pack), or copy the file again"
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -25,19 +27,32 @@ class Member:
     length: int
     crc: int
 
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The files of one sample, which share a key."""
+    """The files of one sample, which share a key. A scene that is no file of the tar is here in its stead."""
 
     key: str
     image: Member
-    scene: Member
+    scene: Member | dict[str, Any]
     segmentation: Member | None = None
+
+    @property
+    def members(self) -> list[Member]:
+        return [member for member in (self.image, self.scene, self.segmentation) if isinstance(member, Member)]
+
+
+def index_name(shard: str) -> str:
+    """Return the name of the index beside a shard."""
+    return f"{shard.removesuffix('.tar')}.index.json"
 
 
 def index_path(shard: Path) -> Path:
-    return shard.with_suffix(".index.json")
+    return shard.with_name(index_name(shard.name))
 
 
 class ShardWriter:
@@ -71,41 +86,38 @@ class ShardWriter:
 
 
 def to_bytes(shard: Path, samples: list[Sample]) -> bytes:
-    """Return the content of the index file of `shard`; rows of samples without a segmentation are shorter."""
-    rows = [[sample.key, *(value for member in _members(sample) for value in _row(member))] for sample in samples]
-    kinds = ("image", "scene", "segmentation")[: max(len(_members(sample)) for sample in samples)]
-    columns = ["key", *(f"{kind}_{name}" for kind in kinds for name in Member.__slots__)]
+    """Return the content of the index file of `shard`.
+
+    A row is the key and, for image, scene and segmentation, four values; a segmentation that is not there is left
+    out, and a scene that is no file of the tar stands in one place instead of four.
+    """
+    rows = [[sample.key, *_row(sample.image), *_row(sample.scene), *_row(sample.segmentation)] for sample in samples]
     lines = ",\n".join(json.dumps(row) for row in rows)
+    columns = ["key", *(f"{kind}_{name}" for kind in ("image", "scene", "segmentation") for name in Member.__slots__)]
     head = json.dumps({"shard": shard.name, "bytes": shard.stat().st_size, "sha256": sha256(shard), "columns": columns})
     return f'{head[:-1]}, "samples": [\n{lines}\n]}}\n'.encode()
 
 
-def _members(sample: Sample) -> list[Member]:
-    return [member for member in (sample.image, sample.scene, sample.segmentation) if member]
+def _row(part: Member | dict[str, Any] | None) -> list[Any]:
+    if isinstance(part, Member):
+        return [part.extension, part.offset, part.length, part.crc]
+    return [] if part is None else [part]
 
 
-def _row(member: Member) -> list[Any]:
-    return [member.extension, member.offset, member.length, member.crc]
-
-
-def load(shard: Path, *, digest: str) -> list[Sample]:
-    """Return the samples of `shard` from the index beside it.
+def parse(content: bytes, *, where: str, digest: str) -> list[Sample]:
+    """Return the samples of a shard from the content of its index.
 
     Raises:
-        FridoError: The index is missing or is not the one with this SHA-256.
+        FridoError: It is not the index with this SHA-256.
     """
-    path = index_path(shard)
-    again = "pack the dataset again, or copy the file again"
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FridoError(
-            f"shard {shard.name}: its index {path}", got=error.strerror, wanted="a readable file", do=again
-        ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
-        raise FridoError(
-            f"shard {shard.name}: its index {path}", got=f"SHA-256 {found[:12]}", wanted=digest[:12], do=again
-        )
-    rows = json.loads(content)["samples"]
-    return [Sample(row[0], *(Member(*row[first : first + 4]) for first in range(1, len(row), 4))) for row in rows]
+        raise FridoError(where, got=f"SHA-256 {found[:12]}", wanted=digest[:12], do=AGAIN)
+    return [_sample(row) for row in json.loads(content)["samples"]]
+
+
+def _sample(row: list[Any]) -> Sample:
+    key, image, rest = row[0], Member(*row[1:5]), row[5:]
+    if isinstance(rest[0], dict):
+        return Sample(key, image, rest[0])
+    return Sample(key, image, Member(*rest[:4]), Member(*rest[4:]) if len(rest) > 4 else None)

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from frido.contracts import atomic
 from frido.contracts.batch import Annotations, Batch
+from frido.contracts.lost import Lost
 from frido.contracts.pyramid import Pyramid
-from frido.data.order import Order
+from frido.data.rows import Positions
 
 
 class LatentTable:
@@ -28,12 +29,19 @@ class LatentTable:
         annotations: Padded annotations of the same rows.
         ids: Sample ids of the same rows.
         view: What a view prepared of the same rows' images, in its own type; `None` where the denoiser is shown none.
+        lost: Samples that could not be read; other samples stand in their rows.
     """
 
     def __init__(
-        self, *, pyramid: Pyramid, annotations: Annotations, ids: tuple[str, ...], view: Tensor | None
+        self,
+        *,
+        pyramid: Pyramid,
+        annotations: Annotations,
+        ids: tuple[str, ...],
+        view: Tensor | None,
+        lost: tuple[Lost, ...],
     ) -> None:
-        self.pyramid, self.annotations, self.ids, self.view = pyramid, annotations, ids, view
+        self.pyramid, self.annotations, self.ids, self.view, self.lost = pyramid, annotations, ids, view, lost
 
     @classmethod
     def join(cls, batches: Sequence[Batch]) -> "LatentTable":
@@ -47,13 +55,15 @@ class LatentTable:
             annotations=Annotations(*(torch.cat(c) for c in zip(*(b.annotations for b in batches), strict=True))),
             ids=tuple(name for batch in batches for name in batch.ids),
             view=torch.cat(views) if views else None,
+            lost=tuple(lost for batch in batches for lost in batch.lost),
         )
 
     def save(self, path: Path) -> None:
         tensors = {f"scale_{scale}": latent.contiguous() for scale, latent in enumerate(self.pyramid)}
         tensors |= {name: tensor.contiguous() for name, tensor in self.annotations._asdict().items()}
         tensors |= {} if self.view is None else {"view": self.view.contiguous()}
-        atomic.write_bytes(path, save(tensors, metadata={"ids": json.dumps(self.ids)}))
+        metadata = {"ids": json.dumps(self.ids), "lost": json.dumps(self.lost)}
+        atomic.write_bytes(path, save(tensors, metadata=metadata))
 
     @classmethod
     def load(cls, path: Path) -> "LatentTable":
@@ -66,13 +76,14 @@ class LatentTable:
                 annotations=Annotations(*(file.get_tensor(name) for name in Annotations._fields)),
                 ids=tuple(json.loads(file.metadata()["ids"])),
                 view=file.get_tensor("view") if "view" in names else None,
+                lost=tuple(Lost(*one) for one in json.loads(file.metadata()["lost"])),
             )
 
 
 class LatentStream:
     """A `Stream` over a `LatentTable`, in the same order as the loader of images would have."""
 
-    def __init__(self, table: LatentTable, *, order: Order, batch: int, rank: int, world_size: int) -> None:
+    def __init__(self, table: LatentTable, *, order: Positions, batch: int, rank: int, world_size: int) -> None:
         self.table, self.order = table, order
         self.per_rank = batch // world_size
         self.offset = rank * self.per_rank
@@ -88,4 +99,5 @@ class LatentStream:
             valid=torch.ones(self.per_rank, dtype=torch.bool),
             pyramid=tuple(latent[rows] for latent in self.table.pyramid),
             view=None if self.table.view is None else self.table.view[rows],
+            lost=self.table.lost,
         )

@@ -1,61 +1,57 @@
 """Packed scenes -> the stream of batches."""
 
-import threading
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from frido.contracts.batch import Annotations, Batch
 from frido.contracts.errors import FridoError
+from frido.contracts.lost import Lost
 from frido.contracts.scene import Scene
-from frido.data.collate import annotate, square, to_float
-from frido.data.images import decoded
-from frido.data.order import Order
-from frido.data.shards import Shards
+from frido.data.collate import to_float
+from frido.data.index import AGAIN
+from frido.data.preparation import Preparation, Row
+from frido.data.rows import Positions, Rows
+
+TRIES = 100
+"""Substitutes that are tried for a sample that cannot be read."""
 
 
 class Loader:
     """A `Stream` of images: `at(images_seen)` is this rank's part of the global batch that starts there.
 
-    Segmentations are left out: first stages, which read images by position, do not look at them.
-
-    With an `order` the stream is endless and shuffled. Without one it is the dataset's rows once, in their order:
-    rows past the end repeat the last one and are marked not `valid`, so that every rank gets equal batches.
-    What `at` returns depends on nothing but `images_seen` and the arguments above `workers`.
+    A sample that cannot be read is replaced by another one of the dataset, the same on any rank, and told in
+    `Batch.lost`: so all ranks stay equal. What `at` returns depends on nothing but `images_seen` and the arguments
+    above `workers`.
 
     Args:
-        shards: The split to read.
-        order: Of training; `None` to evaluate.
+        rows: The split to read.
+        order: Of the rows.
         batch: Global batch size, over all ranks.
         rank: Of this process.
         world_size: Number of ranks.
-        resolution: Side of the images, pixels.
-        max_objects: Rows for objects; see `collate`.
-        max_relationships: Rows for relationships.
-        max_attributes: Attributes of an object that are kept, the first ones.
-        max_caption: Bytes of a caption that are kept.
+        preparation: Of every scene.
         workers: Threads that prepare as many of the next batches; 0 prepares each when asked for.
-        cache_mb: Memory for decoded images; a split that fits is decoded once.
+        cache_mb: Memory for decoded images; a split that fits, and always looks the same, is decoded once.
 
     Raises:
-        FridoError: `batch` is no multiple of `world_size`; from `at`: a shard cannot be read.
+        FridoError: `batch` is no multiple of `world_size`; from `at`: nothing of the dataset can be read.
     """
 
     def __init__(
         self,
-        shards: Shards,
+        rows: Rows,
         *,
-        order: Order | None,
+        order: Positions,
         batch: int,
         rank: int,
         world_size: int,
-        resolution: int,
-        max_objects: int,
-        max_relationships: int,
-        max_attributes: int,
-        max_caption: int,
+        preparation: Preparation,
         workers: int,
         cache_mb: int,
     ) -> None:
@@ -67,31 +63,23 @@ class Loader:
                 do=f"set it to {max(1, round(batch / world_size)) * world_size}",
             )
         assert 0 <= rank < world_size, (rank, world_size)
-        self.shards, self.order = shards, order
+        self.rows, self.order, self.preparation = rows, order, preparation
         self.batch, self.per_rank, self.rank = batch, batch // world_size, rank
-        self.resolution = resolution
-        self._limits = {
-            "max_objects": max_objects,
-            "max_relationships": max_relationships,
-            "max_attributes": max_attributes,
-            "max_caption": max_caption,
-        }
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="loader") if workers else None
         self._ahead: dict[int, Future[Batch]] = {}
-        self._table = _Table(len(shards), resolution, self._limits) if self._fits(cache_mb) else None
+        fits = len(rows) * 3 * preparation.resolution**2 <= cache_mb * 2**20
+        self._table = _Table() if fits and preparation.fixed else None
 
     def __len__(self) -> int:
         """Return the number of rows of the split: one epoch."""
-        return len(self.shards)
+        return len(self.rows)
 
     def at(self, images_seen: int) -> Batch:
         """Return the rows `[images_seen + rank * per_rank, + per_rank)` of the stream."""
         if self._pool is None:
             return self._load(images_seen)
         wanted = [images_seen + step * self.batch for step in range(self._workers + 1)]
-        if self.order is None:
-            wanted = [start for start in wanted if start < len(self) or start == images_seen]
         for start in set(self._ahead) - set(wanted):  # a jump: what was prepared is of no use
             self._ahead.pop(start).cancel()
         for start in wanted:
@@ -99,79 +87,82 @@ class Loader:
                 self._ahead[start] = self._pool.submit(self._load, start)
         return self._ahead.pop(images_seen).result()
 
-    def scenes(self, images_seen: int) -> list[Scene]:
-        """Return the scenes of `at(images_seen)`, valid rows only, annotated for the square that its images show."""
-        _, rows, valid = self._rows(images_seen)
-        return [square(self.shards.scene(int(row))) for row in rows[valid]]
-
     def close(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._ahead.clear()
-        self.shards.close()
-
-    def _fits(self, cache_mb: int) -> bool:
-        return len(self.shards) * 3 * self.resolution**2 <= cache_mb * 2**20
-
-    def _rows(self, images_seen: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        first = images_seen + self.rank * self.per_rank
-        positions = np.arange(first, first + self.per_rank, dtype=np.int64)
-        if self.order is not None:
-            return positions, self.order.indices(positions), np.ones(len(positions), bool)
-        return positions, np.minimum(positions, len(self) - 1), positions < len(self)
 
     def _load(self, images_seen: int) -> Batch:
-        positions, rows, valid = self._rows(images_seen)
+        first = images_seen + self.rank * self.per_rank
+        positions = np.arange(first, first + self.per_rank, dtype=np.int64)
+        rows = self.order.indices(positions).tolist()
+        lost: list[Lost] = []
         if self._table is None:
-            ids, decoded_images, annotated = zip(*(self._decode(int(row)) for row in rows), strict=True)
-            images = np.stack(decoded_images)
-            annotations = [np.stack(column) for column in zip(*annotated, strict=True)]
+            found = self._read(rows, positions.tolist(), lost)
         else:
-            ids, images, annotations = self._table.rows(rows, self._decode)
-        return Batch(
-            images=to_float(images),
-            annotations=Annotations(*(torch.from_numpy(column) for column in annotations)),
-            ids=ids,
-            positions=torch.from_numpy(positions),
-            valid=torch.from_numpy(valid),
-        )
+            found = self._table.rows(rows, lambda missing: self._read(missing, missing, lost))
+        return batch_of(found, positions=torch.from_numpy(positions), lost=lost)
 
-    def _decode(self, row: int) -> "_Row":
-        scene = self.shards.scene(row)
-        image = decoded(scene.image, self.resolution, where=self.shards.where(row))
-        return scene.id, image, annotate(square(scene), self.shards.vocabulary, **self._limits)
+    def _read(self, rows: Sequence[int], positions: Sequence[int], lost: list[Lost]) -> list[Row]:
+        scenes = self.rows.scenes(rows)
+        return [self._row(*told, lost) for told in zip(scenes, rows, positions, strict=True)]
+
+    def _row(self, scene: Scene | Lost, row: int, position: int, lost: list[Lost]) -> Row:
+        """Return a scene's row; or, if it cannot be read, that of the first substitute that can.
+
+        Substitutes are drawn by the row alone: they are the same on whatever rank it is read.
+        """
+        tried = self._tried(scene, row, position)
+        if not isinstance(tried, Lost):
+            return tried
+        substitutes = np.random.Generator(np.random.Philox(key=[zlib.crc32(b"substitutes"), row]))
+        for _ in range(TRIES):
+            lost.append(tried)
+            row = int(substitutes.integers(len(self)))
+            (scene,) = self.rows.scenes([row])
+            tried = self._tried(scene, row, position)
+            if not isinstance(tried, Lost):
+                return tried
+        wanted = f"one of {TRIES} samples that can be read"
+        raise FridoError(f"shard {tried.shard}, key {tried.key}", got=tried.reason, wanted=wanted, do=AGAIN)
+
+    def _tried(self, scene: Scene | Lost, row: int, position: int) -> Row | Lost:
+        if isinstance(scene, Lost):
+            return scene
+        random = np.random.Generator(np.random.Philox(key=[self._seed, position]))
+        try:
+            return self.preparation.row(scene, self.rows.vocabulary, random=random, where=self.rows.where(row))
+        except FridoError as error:
+            return self.rows.lost(row, error)
+
+    @property
+    def _seed(self) -> int:
+        return (self.order.seed << 32 ^ zlib.crc32(b"framing")) & (2**64 - 1)
 
 
-_Row = tuple[str, np.ndarray, tuple[np.ndarray, ...]]
+def batch_of(rows: Sequence[Row], *, positions: Int[Tensor, "batch"], lost: Sequence[Lost] = ()) -> Batch:
+    """Return prepared rows as one batch."""
+    columns = zip(*(row.annotations for row in rows), strict=True)
+    images = [row.image for row in rows if row.image is not None]
+    segmentations = [row.segmentation for row in rows if row.segmentation is not None]
+    return Batch(
+        images=to_float(np.stack(images)) if len(images) == len(rows) else None,
+        annotations=Annotations(*(torch.from_numpy(np.stack(column)) for column in columns)),
+        ids=tuple(row.id for row in rows),
+        positions=positions,
+        valid=torch.ones(len(rows), dtype=torch.bool),
+        segmentation=torch.from_numpy(np.stack(segmentations)) if len(segmentations) == len(rows) else None,
+        lost=tuple(lost),
+    )
 
 
 class _Table:
-    """Decoded rows of a split, filled as they are asked for. Memory is taken when it is filled."""
+    """Prepared rows of a split, kept once they were asked for."""
 
-    def __init__(self, count: int, resolution: int, limits: dict[str, int]) -> None:
-        objects, relationships, attributes = (
-            limits[f"max_{name}"] for name in ("objects", "relationships", "attributes")
-        )
-        self.known = np.zeros(count, bool)
-        self.ids: list[str] = [""] * count
-        self.images = np.empty((count, 3, resolution, resolution), np.uint8)
-        self.annotations: list[np.ndarray] = [
-            np.empty((count, objects), np.int64),
-            np.empty((count, objects, attributes), np.int64),
-            np.empty((count, objects, 4), np.float32),
-            np.empty((count, relationships, 3), np.int64),
-            np.empty((count, limits["max_caption"]), np.uint8),
-        ]
-        self._filling = threading.Lock()
+    def __init__(self) -> None:
+        self._rows: dict[int, Row] = {}
 
-    def rows(
-        self, rows: np.ndarray, decode: Callable[[int], _Row]
-    ) -> tuple[tuple[str, ...], np.ndarray, list[np.ndarray]]:
-        for row in np.unique(rows[~self.known[rows]]).tolist():
-            name, image, annotation = decode(row)
-            with self._filling:
-                self.ids[row], self.images[row] = name, image
-                for column, value in zip(self.annotations, annotation, strict=True):
-                    column[row] = value
-                self.known[row] = True
-        return tuple(self.ids[row] for row in rows.tolist()), self.images[rows], [a[rows] for a in self.annotations]
+    def rows(self, wanted: Sequence[int], read: Callable[[Sequence[int]], list[Row]]) -> list[Row]:
+        missing = sorted({row for row in wanted if row not in self._rows})
+        self._rows.update(zip(missing, read(missing), strict=True))
+        return [self._rows[row] for row in wanted]

@@ -3,12 +3,8 @@
 import itertools
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from frido.data.shards import Shards
 
 
 class Order:
@@ -33,16 +29,6 @@ class Order:
         self._starts = [np.arange(a, b, run) for a, b in itertools.pairwise(firsts)]
         self._lengths = [np.minimum(run, b - s) for s, b in zip(self._starts, firsts[1:], strict=True)]
         self._epochs: dict[int, np.ndarray] = {}
-
-    @classmethod
-    def of(cls, shards: "Shards", *, seed: int) -> "Order":
-        """Return the order of a packed split, with the constants stored in its `dataset.json`."""
-        return cls(shard_sizes=shards.sizes, run=shards.run, block=shards.block, seed=seed)
-
-    def index(self, position: int) -> int:
-        """Return the row of the dataset at `position` (samples before it in the stream)."""
-        epoch, offset = divmod(position, self.count)
-        return int(self._permutation(epoch)[offset])
 
     def indices(self, positions: np.ndarray) -> np.ndarray:
         """Return the rows at many positions at once."""
@@ -75,3 +61,20 @@ class Order:
             before = np.cumsum(lengths) - lengths
             parts.append(np.repeat(starts - before, lengths) + np.arange(lengths.sum()))
         return np.concatenate(parts)
+
+
+class InOrder:
+    """The rows one after the other, epoch after epoch.
+
+    Args:
+        count: Of rows.
+    """
+
+    seed = 0
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def indices(self, positions: np.ndarray) -> np.ndarray:
+        """Return the rows at many positions at once."""
+        return positions % self.count

@@ -1,46 +1,30 @@
 """Raw scenes -> a packed dataset: WebDataset tars, an index beside each, `dataset.json`, a tokenizer. No torch.
 
-The same source and settings give the same bytes. The folder appears whole, at the end.
+The same source and settings give the same bytes. The folder appears whole, at the end; a command that was stopped
+goes on where it was when it is given again.
 """
 
 import hashlib
 import json
-import multiprocessing
 import os
-import threading
+import sys
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import PIL
 
 from frido.contracts import atomic, tokenizer
-from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
-from frido.data import images, index
-from frido.data.shards import FORMAT, SPEC, TOKENIZER
+from frido.data.encoding import FORMATS, Storing
+from frido.data.index import index_path
+from frido.data.packing import processes, shard
+from frido.data.packing.shard import Job, Shared
+from frido.data.packing.unfinished import Unfinished, published, unfinished
+from frido.data.shards import FORMAT, SPEC, TOKENIZER, read_spec
 from frido.data.sources.base import SPLITS, Source
-
-
-class Job(NamedTuple):
-    """One shard to write: its path and the source's indices in their order."""
-
-    split: str
-    path: Path
-    scenes: list[int]
-
-
-class Written(NamedTuple):
-    """A shard that was written: its entry for `dataset.json`, and the captions in it."""
-
-    entry: dict[str, Any]
-    captions: list[str]
 
 
 class Packing:
@@ -50,6 +34,10 @@ class Packing:
         scenes_per_shard: Samples in a tar; the last of a split holds the rest.
         image_size: Shorter side of stored images, pixels; larger ones are resized once (antialiased), smaller ones
             and `None` keep them as they are.
+        image_format: "jpeg", "png" or "webp"; "keep" for whichever of these an image has, and JPEG where it has none
+            or must change. Files that need no change are kept byte for byte.
+        quality: Of JPEG and WebP files that are encoded here, 1 to 100.
+        max_unreadable: Images that may be left out because they cannot be read; each is named in `dataset.json`.
         seed: Of the order in which samples are written.
         run: Samples that readers keep together (c of the order), stored in `dataset.json`.
         block: Shards whose runs readers mix (K of the order), stored in `dataset.json`.
@@ -63,6 +51,9 @@ class Packing:
         *,
         scenes_per_shard: int,
         image_size: int | None,
+        image_format: str,
+        quality: int,
+        max_unreadable: int,
         seed: int,
         run: int,
         block: int,
@@ -71,6 +62,8 @@ class Packing:
     ) -> None:
         least = {
             "scenes_per_shard": (scenes_per_shard, 1),
+            "quality": (quality, 1),
+            "max_unreadable": (max_unreadable, 0),
             "run": (run, 1),
             "block": (block, 1),
             "tokenizer_size": (tokenizer_size, 259),  # the bytes, and the special tokens
@@ -79,12 +72,18 @@ class Packing:
         for name, (value, smallest) in least.items():
             if value < smallest:
                 raise FridoError(f"{name} of packing", got=value, wanted=f"{smallest} or more", do=f"raise {name}")
+        if quality > 100:
+            raise FridoError("quality of packing", got=quality, wanted="1 to 100", do="set 95")
         if image_size is not None and image_size < 1:
             raise FridoError(
                 "image_size of packing", got=image_size, wanted="pixels, or null", do="set 256, or null to keep"
             )
+        if image_format not in FORMATS:
+            wanted = f"one of {', '.join(FORMATS)}"
+            raise FridoError("image_format of packing", got=image_format, wanted=wanted, do="set keep")
         self.scenes_per_shard = scenes_per_shard
-        self.image_size = image_size
+        self.storing = Storing(image_size, image_format, quality)
+        self.max_unreadable = max_unreadable
         self.seed = seed
         self.run = run
         self.block = block
@@ -93,37 +92,64 @@ class Packing:
 
     def settings(self, source: Source) -> dict[str, Any]:
         """Return what decides the bytes of the dataset: two equal ones need not be packed twice."""
-        names = ("scenes_per_shard", "image_size", "seed", "tokenizer_size")
-        packing = {name: getattr(self, name) for name in names}
+        names = ("scenes_per_shard", "seed", "tokenizer_size")
+        packing = {name: getattr(self, name) for name in names} | self.storing._asdict()
         return {"source": source.settings(), "packing": packing, "order": {"run": self.run, "block": self.block}}
 
     def write(self, source: Source, out: Path, *, overwrite: bool = False, quiet: bool = False) -> dict[str, Any]:
         """Write `source` to the folder `out` and return the content of its `dataset.json`.
 
+        Shards that an earlier, stopped command with the same settings has finished are not written again, but for
+        those that lack an unreadable image.
+
         Raises:
-            FridoError: `out` holds something already (a dataset: unless `overwrite`), cannot be written, or the
-                source has no training scenes or an unreadable one.
+            FridoError: `out` holds something already (a dataset: unless `overwrite`), cannot be written, or another
+                command writes it; or the source has no training scenes, or too many unreadable ones.
         """
-        _check_room(out, overwrite)
+        say = _silent if quiet else _say
         _check_any(source)
+        settings = json.loads(json.dumps(self._fingerprint(source)))
         try:
-            with atomic.new_folder(out) as partial:
-                written = self._write_shards(source, partial, quiet=quiet)
-                captions = [caption for shard in written["train"] for caption in shard.captions]
-                digest = self._write_tokenizer(captions, partial / TOKENIZER) if captions else None
-                spec = self._spec(source, written, tokenizer=digest)
-                atomic.write_json(partial / SPEC, spec)
-        except BrokenProcessPool as error:
-            raise FridoError(
-                "packing",
-                got="a packing process ended before its work was done",
-                wanted="processes that live: memory, and a program that can be imported",
-                do="set processes of packing to 1 (or put the call under `if __name__ == '__main__':`)",
-            ) from error
+            if published(out, settings):
+                with unfinished(out):
+                    return read_spec(out)
+            _check_room(out, overwrite)
+            with unfinished(out) as work:
+                work.begin(settings, say)
+                spec = self._fill(source, work, quiet=quiet)
+                work.publish()
         except OSError as error:
             raise FridoError(
-                f"out={out}", got=error.strerror or error, wanted="a folder that can be written", do="choose another"
+                f"out={out}",
+                got=error.strerror or error,
+                wanted="a folder that can be written, with room for the dataset",
+                do="make room, or choose another; the same command goes on with the shards that are finished",
             ) from error
+        return spec
+
+    def _fingerprint(self, source: Source) -> dict[str, Any]:
+        """Return what an unfinished pack must have in common with this one, to be gone on with."""
+        counts = {split: source.count(split) for split in SPLITS}
+        told = {"counts": counts, "vocabulary": source.vocabulary.to_json(), "filters": source.filters()}
+        return {"format": FORMAT, "pillow": PIL.__version__, **self.settings(source), **told}
+
+    def _fill(self, source: Source, work: Unfinished, *, quiet: bool) -> dict[str, Any]:
+        """Write everything into the folder of an unfinished dataset; return the content of `dataset.json`."""
+        jobs = list(self._jobs(source, work.dataset))
+        written = self._write_shards(source, jobs, work, quiet=quiet)
+        captions = [caption for job in jobs for caption in written[job.path.stem]["captions"]]
+        digest = self._write_tokenizer(captions, work.dataset / TOKENIZER) if captions else None
+        unreadable = [image for job in jobs for image in written[job.path.stem]["unreadable"]]
+        shards: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
+        for job in jobs:
+            entry = written[job.path.stem]["entry"]
+            if entry["scenes"]:
+                shards[job.split].append(entry)
+            else:  # no image of it could be read
+                job.path.unlink(missing_ok=True)
+                index_path(job.path).unlink(missing_ok=True)
+        spec = self._spec(source, shards, tokenizer=digest, unreadable=unreadable)
+        atomic.write_json(work.dataset / SPEC, spec)
         return spec
 
     def _jobs(self, source: Source, folder: Path) -> Iterator[Job]:
@@ -134,13 +160,25 @@ class Packing:
             for number, first in enumerate(range(0, len(order), self.scenes_per_shard)):
                 yield Job(split, folder / f"{split}-{number:06d}.tar", order[first : first + self.scenes_per_shard])
 
-    def _write_shards(self, source: Source, folder: Path, *, quiet: bool) -> dict[str, list[Written]]:
-        jobs = list(self._jobs(source, folder))
-        shards: dict[str, list[Written]] = {split: [] for split in SPLITS}
-        with _progress(sum(len(job.scenes) for job in jobs), quiet) as advance:
-            for job, written in zip(jobs, self._run(source, jobs, advance), strict=True):
-                shards[job.split].append(written)
-        return {split: found for split, found in shards.items() if found}
+    def _write_shards(
+        self, source: Source, jobs: list[Job], work: Unfinished, *, quiet: bool
+    ) -> dict[str, dict[str, Any]]:
+        """Write the shards that are not finished; return the records of all."""
+        # An image that could not be read may have been mended in the meantime.
+        written = {name: record for name, record in work.records().items() if not record["unreadable"]}
+        rest = [job for job in jobs if job.path.stem not in written]
+        total, left = (sum(len(job.scenes) for job in some) for some in (jobs, rest))
+        shared = Shared(source, self.storing, self.max_unreadable)
+        with processes.bar("packing", total, unit="scenes", done=total - left, quiet=quiet) as advance:
+            for number, record in processes.results(
+                shard.write, shared, rest, processes=self.processes, advance=advance, presence=work.presence
+            ):
+                name = rest[number].path.stem
+                work.record(name, record)
+                written[name] = record
+                unreadable = [image for found in written.values() for image in found["unreadable"]]
+                shard.check_unreadable(unreadable, self.max_unreadable)
+        return written
 
     def _write_tokenizer(self, captions: list[str], path: Path) -> str:
         """Write the tokenizer of some captions; return the hash of the file."""
@@ -148,48 +186,51 @@ class Packing:
         path.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
 
-    def _run(self, source: Source, jobs: list[Job], advance: Any) -> list[Written]:
-        if min(self.processes, len(jobs)) == 1:
-            _start(source, self.image_size)
-            return [_write_shard(job, advance) for job in jobs]
-        # spawn: a fork of a process that already runs torch's threads may hang
-        context = multiprocessing.get_context("spawn")
-        done = context.Value("q", 0)
-        arguments = (source, self.image_size, done)
-        with ProcessPoolExecutor(
-            min(self.processes, len(jobs)), mp_context=context, initializer=_start, initargs=arguments
-        ) as pool:
-            futures = [pool.submit(_write_shard, job) for job in jobs]
-            waiting: set[Future[Written]] = set(futures)
-            shown = 0
-            try:
-                while waiting:
-                    finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                    shown, before = done.value, shown
-                    advance(shown - before)
-                    for future in finished:
-                        future.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-            advance(done.value - shown)
-            return [future.result() for future in futures]
-
-    def _spec(self, source: Source, written: dict[str, list[Written]], *, tokenizer: str | None) -> dict[str, Any]:
+    def _spec(
+        self,
+        source: Source,
+        shards: dict[str, list[dict[str, Any]]],
+        *,
+        tokenizer: str | None,
+        unreadable: list[dict[str, Any]],
+    ) -> dict[str, Any]:
         splits = {
-            split: {"scenes": sum(shard.entry["scenes"] for shard in shards), "shards": [s.entry for s in shards]}
-            for split, shards in written.items()
+            split: {"scenes": sum(entry["scenes"] for entry in entries), "shards": entries}
+            for split, entries in shards.items()
+            if entries
         }
+        # without folders: the same files elsewhere give the same bytes
+        named = [image | {"name": Path(image["name"]).name} for image in unreadable]
         spec = {
-            "format": FORMAT,
             **self.settings(source),
+            "licence": source.licence,
+            "origin": source.origin,
+            "images": self.storing.described(),
             "splits": splits,
             "vocabulary": source.vocabulary.to_json(),
             "tokenizer": tokenizer,
-            "filters": source.filters(),
-            "evaluation": None if len(splits) > 1 else "no val or test images: evaluated on train",
+            "filters": {split: _rows(steps) for split, steps in source.filters().items()},
+            "unreadable": named,
         }
-        return spec | {"hash": hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()}
+        return finished(spec)
+
+
+def finished(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a `dataset.json` with its format, what it is evaluated on, and the hash of all that."""
+    note = None if len(spec["splits"]) > 1 else "no val or test images: evaluated on train"
+    spec = {"format": FORMAT, **spec, "evaluation": note}
+    return spec | {"hash": digest(spec)}
+
+
+def digest(spec: dict[str, Any]) -> str:
+    """Return the hash of all of a `dataset.json` but the hash itself."""
+    rest = {name: value for name, value in spec.items() if name != "hash"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _rows(steps: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    """Return what the steps of filters counted as a list: JSON with sorted keys would lose their order."""
+    return [{"step": step, **counts} for step, counts in steps.items()]
 
 
 def _check_room(out: Path, overwrite: bool) -> None:
@@ -210,62 +251,14 @@ def _check_any(source: Source) -> None:
             "source",
             got=f"no training scene is left: {json.dumps(source.filters())}",
             wanted="scenes that pass the filters",
-            do="lower the thresholds that drop it; for a small sample source.min_object_instances=1 "
-            "source.min_attribute_instances=1 source.min_relationship_instances=1",
+            do="lower the thresholds that drop it; for a small sample of Visual Genome "
+            "source.filters.frequent_{attributes,categories,predicates}.least=1",
         )
 
 
-_worker: dict[str, Any] = {}
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
-def _start(source: Source, image_size: int | None, done: Any = None) -> None:
-    """Keep what a packing process needs for every shard."""
-    _worker.update(source=source, image_size=image_size, done=done)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: Any) -> None:
-    """End with the parent, however it ended: an orphan would go on writing where the next attempt cleans up."""
-    parent.join()
-    os._exit(1)
-
-
-def _write_shard(job: Job, advance: Any = None) -> Written:
-    """Write one tar and its index. Runs in a packing process."""
-    source, done = _worker["source"], _worker["done"]
-    captions: list[str] = []
-    with closing(index.ShardWriter(job.path)) as shard:
-        for number in job.scenes:
-            scene = source.scene(job.split, number)
-            scene = images.packed(scene, image_size=_worker["image_size"], where=f"image of scene {scene.id}")
-            annotation = json.dumps(scene.to_json(), sort_keys=True).encode()
-            captions += scene.captions
-            extension = images.suffix(scene.image)
-            shard.add(
-                scene.id, scene=annotation, image=scene.image, extension=extension, segmentation=scene.segmentation
-            )
-            if advance is not None:
-                advance(1)
-            else:
-                with done.get_lock():
-                    done.value += 1
-    content = index.to_bytes(job.path, shard.samples)
-    index.index_path(job.path).write_bytes(content)
-    entry = {
-        "name": job.path.name,
-        "scenes": len(job.scenes),
-        "bytes": job.path.stat().st_size,
-        "sha256": sha256(job.path),
-        "index_sha256": hashlib.sha256(content).hexdigest(),
-    }
-    return Written(entry, captions)
-
-
-@contextmanager
-def _progress(total: int, quiet: bool) -> Iterator[Any]:
-    columns = (TextColumn("packing"), BarColumn(), MofNCompleteColumn(), TextColumn("scenes"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True) as progress:
-        task = progress.add_task("packing", total=total)
-        yield lambda count: progress.advance(task, count)
+def _silent(line: str) -> None:
+    pass

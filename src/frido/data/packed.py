@@ -1,55 +1,102 @@
 """A dataset that somebody packed before, with `python -m frido.pack`."""
 
-from collections.abc import Sequence
+import math
 from pathlib import Path
 
-from jaxtyping import Int
-from torch import Tensor
-
-from frido.contracts.batch import Batch
 from frido.contracts.errors import FridoError
-from frido.contracts.scene import Scene, Vocabulary
-from frido.data.loader import Loader
+from frido.data.dataset import Dataset
 from frido.data.reading import Reading
 from frido.data.shards import SPEC, Shards, read_spec
+from frido.data.stores.at import is_remote, store_at
+from frido.data.stores.base import Store
+from frido.data.stores.pinned import pin
+from frido.data.stores.remote import Remote
 
 
-class PackedData:
-    """Shards on disk.
+class PackedData(Dataset):
+    """Shards in a folder, or at a URL.
 
     Args:
-        shards: Folder with `dataset.json`; a relative one is below the working directory.
+        shards: Folder with `dataset.json`, a relative one is below the working directory; or its URL, of any protocol
+            that fsspec knows.
+        cache_gb: Bound of the copies that are kept of the shards of URLs, GB; 0 keeps none and asks for each run of
+            samples anew.
+        cache_dir: Folder of those copies, on a disk of each machine; processes and runs share it.
         source: Option of `python -m frido.pack source=...` that makes them, for the message when they are missing.
         recipe: Option of `python -m frido.run experiment=...` that reads them, for the same message.
         reading: Makes batches of them.
+        max_loss: Samples that may turn out unreadable before a training stops.
+
+    Raises:
+        FridoError: A bound below 0.
     """
 
-    def __init__(self, *, shards: str, source: str, recipe: str, reading: Reading) -> None:
-        self.shards, self.source, self.recipe, self.reading = Path(shards), source, recipe, reading
+    def __init__(
+        self,
+        *,
+        shards: str,
+        cache_gb: float,
+        cache_dir: str,
+        source: str,
+        recipe: str,
+        reading: Reading,
+        max_loss: int,
+    ) -> None:
+        super().__init__(reading=reading, max_loss=max_loss)
+        if cache_gb < 0:
+            raise FridoError("data.cache_gb", got=cache_gb, wanted="a number of GB; 0 keeps nothing", do="set it to 50")
+        self.shards, self.source, self.recipe = shards, source, recipe
+        self.cache_gb, self.cache_dir = cache_gb, Path(cache_dir).expanduser()
+        self._stores: dict[Path, Store] = {}
 
     def prepare(self, cache: Path) -> Path:
-        """Return the folder of the shards after a look at every file's size; `cache` is not used.
+        """Return the folder with `dataset.json` after a look at every file's size: that of the shards, or, if they
+        lie at a URL, `cache`, with a copy of it.
 
         Raises:
-            FridoError: Nothing is there: with the command that packs it and the override that does without it.
+            FridoError: Nothing is there: with the command that packs it and the override that does without it; or
+                a shard is missing, and none may be lost; or the shards of two blocks do not fit into `cache_gb`.
         """
-        if not (self.shards / SPEC).is_file():
+        root = self._fetched(Path(cache)) if is_remote(self.shards) else self._found(Path(self.shards))
+        if self.max_loss == 0:
+            for split in read_spec(root)["splits"]:
+                self.rows(root, split).check()
+        return root.resolve()
+
+    def rows(self, root: Path, split: str) -> Shards:
+        return Shards(self._store(root), split)
+
+    def _store(self, root: Path) -> Store:
+        if root not in self._stores:
+            location = self.shards if is_remote(self.shards) else str(root)
+            self._stores[root] = store_at(location, pinned=root, cache=self.cache_dir, cache_gb=self.cache_gb)
+        return self._stores[root]
+
+    def _found(self, root: Path) -> Path:
+        if not (root / SPEC).is_file():
             raise FridoError(
-                f"data.shards={self.shards}",
-                got=f"no {SPEC} in {self.shards.resolve()}",
+                f"data.shards={root}",
+                got=f"no {SPEC} in {root.resolve()}",
                 wanted="a packed dataset",
-                do=f"pack it: python -m frido.pack source={self.source} source.root=DIR out={self.shards}\n"
+                do=f"pack it: python -m frido.pack source={self.source} source.root=DIR out={root}\n"
                 f"          or run the same recipe on the embedded scenes: "
                 f"python -m frido.run experiment={self.recipe} data=scenes",
             )
-        for split in read_spec(self.shards)["splits"]:
-            Shards(self.shards, split).close()
-        return self.shards.resolve()
+        return root
 
-    def loader(self, root: Path, split: str, *, batch: int, rank: int, world_size: int, seed: int | None) -> Loader:
-        """Return the batches of a split; see `Reading.loader`."""
-        return self.reading.loader(root, split, batch=batch, rank=rank, world_size=world_size, seed=seed)
-
-    def collate(self, scenes: Sequence[Scene], vocabulary: Vocabulary, positions: Int[Tensor, "batch"]) -> Batch:
-        """Return scenes from anywhere as a batch like the loader's."""
-        return self.reading.collate(scenes, vocabulary, positions)
+    def _fetched(self, root: Path) -> Path:
+        pin(Remote(self.shards), root)
+        spec = read_spec(root)
+        sizes = [
+            sorted((shard["bytes"] for shard in split["shards"]), reverse=True) for split in spec["splits"].values()
+        ]
+        blocks = 2 * spec["order"]["block"]
+        least = max(sum(of_split[:blocks]) for of_split in sizes) / 1e9
+        if 0 < self.cache_gb < least:
+            raise FridoError(
+                "data.cache_gb",
+                got=self.cache_gb,
+                wanted=f"at least {least:.3g} GB, two blocks of shards ({blocks}), or each is fetched again and again",
+                do=f"data.cache_gb={math.ceil(least * 1000) / 1000:g}; or 0 to read without a cache",
+            )
+        return root

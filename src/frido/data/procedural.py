@@ -1,32 +1,29 @@
 """The embedded dataset: rendered on the spot, then read like any other."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
-from jaxtyping import Int
-from torch import Tensor
 
-from frido.contracts.batch import Batch
-from frido.contracts.scene import Scene, Vocabulary
-from frido.data.loader import Loader
+from frido.data.dataset import Dataset
 from frido.data.pack import Packing
 from frido.data.reading import Reading
-from frido.data.shards import SPEC, read_spec
+from frido.data.shards import SPEC, Shards, read_spec
 from frido.data.sources.base import Source
 
 
-class ProceduralData:
+class ProceduralData(Dataset):
     """A dataset that is made from a source whenever it is not there yet.
 
     Args:
         source: Renders the scenes.
         packing: Writes them.
         reading: Makes batches of them.
+        max_loss: Samples that may turn out unreadable before a training stops.
     """
 
-    def __init__(self, *, source: Source, packing: Packing, reading: Reading) -> None:
-        self.source, self.packing, self.reading = source, packing, reading
+    def __init__(self, *, source: Source, packing: Packing, reading: Reading, max_loss: int) -> None:
+        super().__init__(reading=reading, max_loss=max_loss)
+        self.source, self.packing = source, packing
 
     def prepare(self, cache: Path) -> Path:
         """Return the packed dataset in the folder `cache`, rendered first unless the same one is there already.
@@ -43,10 +40,5 @@ class ProceduralData:
                 self.packing.write(self.source, cache, overwrite=True)
         return cache
 
-    def loader(self, root: Path, split: str, *, batch: int, rank: int, world_size: int, seed: int | None) -> Loader:
-        """Return the batches of a split; see `Reading.loader`."""
-        return self.reading.loader(root, split, batch=batch, rank=rank, world_size=world_size, seed=seed)
-
-    def collate(self, scenes: Sequence[Scene], vocabulary: Vocabulary, positions: Int[Tensor, "batch"]) -> Batch:
-        """Return scenes from anywhere as a batch like the loader's."""
-        return self.reading.collate(scenes, vocabulary, positions)
+    def rows(self, root: Path, split: str) -> Shards:
+        return Shards.below(root, split)

@@ -1,43 +1,202 @@
-"""A packed dataset, read by row."""
+"""One split of a packed dataset, read by row."""
 
 import hashlib
 import json
-import os
 import threading
 import zlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from frido.contracts.errors import FridoError
+from frido.contracts.lost import Lost
 from frido.contracts.scene import Scene, Vocabulary
 from frido.data import index
+from frido.data.index import AGAIN, Member, Sample
+from frido.data.order import Order
+from frido.data.rows import Rows
+from frido.data.stores.base import Part, Store
+from frido.data.stores.local import LocalStore
 
 SPEC = "dataset.json"
 TOKENIZER = "tokenizer.json"
 FORMAT = 1
-AGAIN = "pack the dataset again (python -m frido.pack), or copy the file again"
 
 
 def read_spec(root: Path) -> dict[str, Any]:
-    """Return `dataset.json`.
+    """Return `dataset.json` of a folder.
 
     Raises:
         FridoError: There is none, or it is not one of ours.
     """
-    path = Path(root) / SPEC
+    return parse_spec(LocalStore(Path(root)))
+
+
+def parse_spec(store: Store) -> dict[str, Any]:
+    """Return `dataset.json`, wherever it lies.
+
+    Raises:
+        FridoError: There is none, or it is not one of ours.
+    """
     try:
-        spec = json.loads(path.read_text())
+        spec = json.loads(store.small(SPEC))
         if spec["format"] != FORMAT:
             raise ValueError(f"format {spec['format']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        got = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        raise FridoError(str(path), got=got, wanted=f"a packed dataset of format {FORMAT}", do=AGAIN) from None
+        got = (error.strerror or error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        wanted = f"a packed dataset of format {FORMAT}"
+        raise FridoError(store.path(SPEC), got=got, wanted=wanted, do=AGAIN) from None
     return spec
 
 
-def _tokenizer(root: Path, spec: dict[str, Any]) -> str:
+class Shards(Rows):
+    """One split of a packed dataset. Rows are numbered through all shards; any can be read at any time.
+
+    Memory does not grow with what was read: the indexes of two blocks of shards are kept.
+
+    Args:
+        store: Of the dataset's files.
+        split: "train", "val" or "test".
+
+    Raises:
+        FridoError: No dataset there, no such split, or the tokenizer is another one.
+    """
+
+    def __init__(self, store: Store, split: str) -> None:
+        self.store = store
+        spec = parse_spec(store)
+        if split not in spec["splits"]:
+            held = {name: part["scenes"] for name, part in spec["splits"].items()}
+            raise FridoError(
+                f"split {split} of {store.path('')}",
+                got=f"only {held}",
+                wanted="a split with scenes",
+                do="pack a source that has one, or evaluate on another (frido.data.evaluation)",
+            )
+        self.vocabulary = Vocabulary.from_json(spec["vocabulary"], _tokenizer(store, spec))
+        self.run: int = spec["order"]["run"]
+        self.block: int = spec["order"]["block"]
+        shards = spec["splits"][split]["shards"]
+        self._parts = [Part(shard["name"], shard["bytes"], shard["sha256"]) for shard in shards]
+        self._digests: list[str] = [shard["index_sha256"] for shard in shards]
+        self.sizes: tuple[int, ...] = tuple(shard["scenes"] for shard in shards)
+        self._ends = np.cumsum(self.sizes)
+        self._indexes: OrderedDict[int, list[Sample]] = OrderedDict()
+        self._loading = threading.Lock()
+
+    @classmethod
+    def below(cls, root: Path, split: str) -> "Shards":
+        """Return a split of the dataset in the folder `root`."""
+        return cls(LocalStore(Path(root)), split)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def check(self) -> None:
+        """Look whether every shard is there.
+
+        Raises:
+            FridoError: One is missing or has another size than when packed.
+        """
+        for part in self._parts:
+            self.store.check(part)
+
+    def order(self, *, seed: int) -> Order:
+        """Return the shuffled order, with the constants stored in `dataset.json`."""
+        return Order(shard_sizes=self.sizes, run=self.run, block=self.block, seed=seed)
+
+    def scenes(self, rows: Sequence[int]) -> list[Scene | Lost]:
+        found: list[Scene | Lost] = []
+        for shard, first, last in self._runs(rows):
+            found += self._run(shard, first, last)
+        return found
+
+    def where(self, row: int) -> str:
+        shard, place = self._place(row)
+        return f"shard {self.store.path(self._parts[shard].name)}, key {self._samples(shard)[place].key}"
+
+    def lost(self, row: int, error: FridoError) -> Lost:
+        shard, place = self._place(row)
+        return Lost(self._parts[shard].name, self._samples(shard)[place].key, _reason(error))
+
+    def _place(self, row: int) -> tuple[int, int]:
+        """Return the shard of a row and its place in it."""
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        shard = int(np.searchsorted(self._ends, row, side="right"))
+        return shard, row - int(self._ends[shard]) + self.sizes[shard]
+
+    def _runs(self, rows: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+        """Yield what of `rows` follows on each other in a shard: the shard, the first place and the last."""
+        run: tuple[int, int, int] | None = None
+        for row in rows:
+            shard, place = self._place(row)
+            if run and run[0] == shard and run[2] + 1 == place:
+                run = (shard, run[1], place)
+            else:
+                if run:
+                    yield run
+                run = (shard, place, place)
+        if run:
+            yield run
+
+    def _run(self, shard: int, first: int, last: int) -> list[Scene | Lost]:
+        """Return consecutive scenes of a shard by one read of its file."""
+        part = self._parts[shard]
+        try:
+            samples = self._samples(shard)[first : last + 1]
+        except FridoError as error:
+            return [Lost(part.name, f"number {place}", _reason(error)) for place in range(first, last + 1)]
+        start = min(member.offset for sample in samples for member in sample.members)
+        end = max(member.end for sample in samples for member in sample.members)
+        try:
+            content = memoryview(self.store.read(part, start, end - start))
+        except OSError as error:
+            why = error.strerror or str(error) or type(error).__name__
+            return [Lost(part.name, sample.key, why) for sample in samples]
+        return [self._scene(part, sample, content, start) for sample in samples]
+
+    def _scene(self, part: Part, sample: Sample, content: memoryview, start: int) -> Scene | Lost:
+        files: dict[Member, bytes] = {}
+        for member in sample.members:
+            held = content[member.offset - start : member.end - start]
+            if len(held) != member.length or zlib.crc32(held) != member.crc:
+                short = f"the file ends after {len(held)} of {member.length} bytes"
+                why = short if len(held) < member.length else f"changed bytes, wanted CRC-32 {member.crc:08x}"
+                return Lost(part.name, sample.key, f"{sample.key}.{member.extension}: {why}")
+            files[member] = bytes(held)
+        told = json.loads(files[sample.scene]) if isinstance(sample.scene, Member) else sample.scene
+        return Scene.from_json(told, files[sample.image], files[sample.segmentation] if sample.segmentation else b"")
+
+    def _samples(self, shard: int) -> list[Sample]:
+        with self._loading:
+            samples = self._indexes.get(shard)
+            if samples is None:
+                samples = self._indexes[shard] = self._load(shard)
+                while len(self._indexes) > 2 * self.block:
+                    self._indexes.popitem(last=False)
+            self._indexes.move_to_end(shard)
+            return samples
+
+    def _load(self, shard: int) -> list[Sample]:
+        name = self._parts[shard].name
+        path = self.store.path(index.index_name(name))
+        try:
+            content = self.store.small(index.index_name(name))
+        except OSError as error:
+            got = error.strerror or error
+            raise FridoError(f"shard {name}: its index {path}", got=got, wanted="a readable file", do=AGAIN) from None
+        return index.parse(content, where=f"shard {name}: its index {path}", digest=self._digests[shard])
+
+
+def _reason(error: FridoError) -> str:
+    return f"{error.what}: {error.got}"
+
+
+def _tokenizer(store: Store, spec: dict[str, Any]) -> str:
     """Return the content of `tokenizer.json`; empty for a dataset without captions.
 
     Raises:
@@ -46,127 +205,12 @@ def _tokenizer(root: Path, spec: dict[str, Any]) -> str:
     digest = spec.get("tokenizer")
     if digest is None:
         return ""
-    path = root / TOKENIZER
+    path = store.path(TOKENIZER)
     try:
-        content = path.read_bytes()
+        content = store.small(TOKENIZER)
     except OSError as error:
-        raise FridoError(str(path), got=error.strerror, wanted="a readable file", do=AGAIN) from None
+        raise FridoError(path, got=error.strerror or error, wanted="a readable file", do=AGAIN) from None
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
-        raise FridoError(str(path), got=f"SHA-256 {found[:12]}", wanted=f"{digest[:12]}, as packed", do=AGAIN)
+        raise FridoError(path, got=f"SHA-256 {found[:12]}", wanted=f"{digest[:12]}, as packed", do=AGAIN)
     return content.decode()
-
-
-class Shards:
-    """One split of a packed dataset. Rows are numbered through all shards; any can be read at any time.
-
-    Args:
-        root: Folder with `dataset.json`.
-        split: "train", "val" or "test".
-
-    Raises:
-        FridoError: No dataset there, no such split, a shard is missing or has another size than when packed, or the
-            tokenizer is another one.
-    """
-
-    def __init__(self, root: Path, split: str) -> None:
-        self.root, self.split = Path(root), split
-        self.spec = read_spec(self.root)
-        if split not in self.spec["splits"]:
-            held = {name: part["scenes"] for name, part in self.spec["splits"].items()}
-            raise FridoError(
-                f"split {split} of {self.root}",
-                got=f"only {held}",
-                wanted="a split with scenes",
-                do="pack a source that has one, or evaluate on another (frido.data.evaluation)",
-            )
-        self.vocabulary = Vocabulary.from_json(self.spec["vocabulary"], _tokenizer(self.root, self.spec))
-        self.run: int = self.spec["order"]["run"]
-        self.block: int = self.spec["order"]["block"]
-        self._parts: list[dict[str, Any]] = self.spec["splits"][split]["shards"]
-        self.sizes: tuple[int, ...] = tuple(part["scenes"] for part in self._parts)
-        self._ends = np.cumsum(self.sizes)
-        self._indexes: dict[int, list[index.Sample]] = {}
-        self._files: dict[int, int] = {}
-        self._opening = threading.Lock()
-        for part in self._parts:
-            self._check_size(part)
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def scene(self, row: int) -> Scene:
-        """Return the scene of a row with its encoded image, and its segmentation where it has one.
-
-        Raises:
-            FridoError: The shard is cut short or changed; shard and key are named.
-        """
-        shard, sample = self._find(row)
-        image = self._read(shard, sample, sample.image)
-        segmentation = self._read(shard, sample, sample.segmentation) if sample.segmentation else b""
-        return Scene.from_json(json.loads(self._read(shard, sample, sample.scene)), image, segmentation)
-
-    def where(self, row: int) -> str:
-        """Return the row's shard and key, for people."""
-        shard, sample = self._find(row)
-        return self._name(shard, sample)
-
-    def close(self) -> None:
-        with self._opening:
-            for descriptor in self._files.values():
-                os.close(descriptor)
-            self._files.clear()
-
-    def _find(self, row: int) -> tuple[int, index.Sample]:
-        if not 0 <= row < len(self):
-            raise IndexError(row)
-        shard = int(np.searchsorted(self._ends, row, side="right"))
-        samples = self._indexes.get(shard)
-        if samples is None:
-            part = self._parts[shard]
-            samples = self._indexes[shard] = index.load(self.root / part["name"], digest=part["index_sha256"])
-        return shard, samples[row - int(self._ends[shard]) + self.sizes[shard]]
-
-    def _name(self, shard: int, sample: index.Sample) -> str:
-        return f"shard {self.root / self._parts[shard]['name']}, key {sample.key}"
-
-    def _read(self, shard: int, sample: index.Sample, member: index.Member) -> bytes:
-        try:
-            content = os.pread(self._open(shard), member.length, member.offset)
-        except OSError as error:
-            raise FridoError(
-                self._name(shard, sample), got=error.strerror, wanted="a readable file", do=AGAIN
-            ) from None
-        if len(content) != member.length or zlib.crc32(content) != member.crc:
-            short = len(content) < member.length
-            raise FridoError(
-                f"{self._name(shard, sample)}.{member.extension}",
-                got=f"the file ends after {len(content)} of {member.length} bytes" if short else "changed bytes",
-                wanted=f"{member.length} bytes with CRC-32 {member.crc:08x}, as packed",
-                do=AGAIN,
-            )
-        return content
-
-    def _open(self, shard: int) -> int:
-        descriptor = self._files.get(shard)
-        if descriptor is None:
-            with self._opening:
-                if shard not in self._files:
-                    self._files[shard] = os.open(self.root / self._parts[shard]["name"], os.O_RDONLY)
-                descriptor = self._files[shard]
-        return descriptor
-
-    def _check_size(self, part: dict[str, Any]) -> None:
-        path = self.root / part["name"]
-        found = path.stat().st_size if path.is_file() else None
-        if found != part["bytes"]:
-            raise FridoError(
-                f"shard {path}",
-                got="no such file" if found is None else f"{found} bytes",
-                wanted=f"{part['bytes']} bytes, as packed",
-                do=AGAIN,
-            )
-        if not index.index_path(path).is_file():
-            raise FridoError(
-                f"shard {path}: its index", got="no such file", wanted=index.index_path(path).name, do=AGAIN
-            )

@@ -87,13 +87,21 @@ def from_main(value: T) -> T:
     return box[0]
 
 
-def largest(number: int, device: torch.device) -> int:
-    """Return the largest `number` of all ranks."""
+def from_all(value: T) -> list[T]:
+    """Return every rank's `value` (anything picklable), by rank, on every rank."""
+    box = [value] * world_size()
+    if world_size() > 1:
+        dist.all_gather_object(box, value)
+    return box
+
+
+def largest(*numbers: int, device: torch.device) -> list[int]:
+    """Return the largest of all ranks, of each of some numbers."""
     if world_size() == 1:
-        return number
-    box = torch.tensor(number, device=device)
+        return list(numbers)
+    box = torch.tensor(numbers, device=device)
     dist.all_reduce(box, op=dist.ReduceOp.MAX)
-    return int(box)
+    return box.tolist()
 
 
 @torch.no_grad()
@@ -112,7 +120,7 @@ def check_replicas(tensors: Iterable[Tensor], device: torch.device) -> None:
     own = torch.stack([tensor.detach().double().sum().to(device) for tensor in tensors])
     first = own.clone()
     dist.broadcast(first, src=0)
-    if largest(int(not torch.equal(own, first)), device):
+    if any(largest(int(not torch.equal(own, first)), device=device)):
         raise RuntimeError(
             "the replicas of the model differ between ranks: a gradient was computed outside DDP's forward"
         )

@@ -19,6 +19,7 @@ from frido.engine import checkpoint, distributed, optimizer_state
 from frido.engine.checkpoint import Checkpoint
 from frido.engine.ema import Ema
 from frido.engine.guard import undisturbed
+from frido.engine.loss_budget import LossBudget
 from frido.engine.optimization import Optimization
 from frido.engine.signals import Signals, Stopped
 from frido.engine.stopwatch import Stopwatch
@@ -48,6 +49,7 @@ class Trainer:
         training: Settings.
         tracker: Takes the logged means; used on the first rank only.
         device: Where model and phases are.
+        max_loss: Samples that may turn out unreadable, over all ranks, before the training stops.
         during: Called on every rank with `(images seen, copy of the model with averaged weights)` every
             `training.picture_every_images` and at the end, before the checkpoint of the same moment. It may do
             anything with the copy and with random generators: the training does not feel it.
@@ -64,6 +66,7 @@ class Trainer:
         training: Training,
         tracker: Tracker,
         device: torch.device,
+        max_loss: int,
         during: Callable[[int, nn.Module], None] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
@@ -73,6 +76,7 @@ class Trainer:
         self.training, self.tracker, self.device, self.during = training, tracker, device, during
         self.facts = json.loads(json.dumps(dict(facts or {})))  # as a checkpoint gives it back: tuples are lists
         self.images_seen = 0
+        self.losses = LossBudget(directory=directory, most=max_loss)
 
         for module in (model, *phases):
             module.train()
@@ -91,8 +95,8 @@ class Trainer:
 
         Raises:
             Stopped: A signal asked for it (see `frido.engine.signals`); the state is saved.
-            FridoError: A loss or gradient is not finite, or a phase refuses what it became; the last checkpoint is
-                kept.
+            FridoError: A loss or gradient is not finite, a phase refuses what it became, or too many samples cannot
+                be read; the last checkpoint is kept.
         """
         training, budget, step = self.training, self.training.images, self.training.batch
         with Signals() as signals:
@@ -100,15 +104,22 @@ class Trainer:
 
             while self.images_seen < budget:
                 with self._speed.running(step):
-                    batch = self.stream.at(self.images_seen).to(self.device)
+                    with self._speed.waiting():
+                        batch = self.stream.at(self.images_seen).to(self.device)
+                    self.losses.note(batch.lost)
                     for optimization in self.optimizations.values():
                         self.window.add(optimization.step(batch, images_seen=self.images_seen))
                         distributed.copy_from_main(self.model.buffers())  # codebooks: the first rank's are everybody's
                     self.images_seen += step
                     self.ema.update(self.model, images_seen=self.images_seen, batch=step)
 
+                stop, lost = distributed.largest(signals.code, int(self.losses.news), device=self.device)
+                if lost:
+                    self.losses.settle(self.images_seen)
+
                 if due(self.images_seen, every=training.log_every_images, step=step, last=budget):
-                    self._log(self.window.take() | {f"{self.phases[0].name}/images_per_second": self._speed.take()})
+                    speed = {f"{self.phases[0].name}/{name}": value for name, value in self._speed.take().items()}
+                    self._log(self.window.take() | speed | self._losses())
 
                 # Before the checkpoint: what is kept of this moment must include what was seen at it.
                 if self.during and due(self.images_seen, every=training.picture_every_images, step=step, last=budget):
@@ -120,7 +131,6 @@ class Trainer:
                     for phase in self.phases:
                         phase.check(self.images_seen)
 
-                stop = distributed.largest(signals.code, self.device)
                 if stop or keep:
                     self.save()
                 if stop:
@@ -168,6 +178,7 @@ class Trainer:
         if distributed.is_main():
             rewind(self.directory, images=self.images_seen)
         distributed.barrier()
+        self.losses.restore()
 
     def _take_over(self, found: Checkpoint, path: Path) -> None:
         if found.state["facts"] != self.facts:
@@ -194,6 +205,11 @@ class Trainer:
             optimizer_state.put(optimization.optimizer, own, found.state["optimizers"][name])
         self.window.restore(found.state["window"])
         self.images_seen = found.images_seen
+
+    def _losses(self) -> dict[str, float]:
+        """Return how many samples were lost, as soon as there is one, and at the end in any case."""
+        told = self.losses.count > 0 or self.images_seen == self.training.images
+        return {"data/lost": float(self.losses.count)} if told else {}
 
     def _log(self, values: dict[str, float]) -> None:
         if distributed.is_main():

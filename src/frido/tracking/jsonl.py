@@ -10,7 +10,8 @@ from frido.contracts.tracker import Tracker
 
 METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
-CLOCK = ("_per_second", "_seconds")
+LOST = "lost.jsonl"
+CLOCK = ("_per_second", "_seconds", "data_wait")
 """Endings of names that depend on the clock; they go to `timing.jsonl`, so that `metrics.jsonl` can be repeated."""
 
 
@@ -49,7 +50,7 @@ class JsonlTracker(Tracker):
 
 def rewind(directory: Path, *, images: int) -> None:
     """Remove from the files of `directory` every line of more than `images` seen, and a line torn by a crash."""
-    for name in (METRICS, TIMING):
+    for name in (METRICS, TIMING, LOST):
         _keep(directory / name, lambda values: values["images"] <= images)
 
 

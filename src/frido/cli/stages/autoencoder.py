@@ -44,8 +44,8 @@ def fill(session: Session, directory: Path) -> None:
         autoencoder = task.autoencoder.eval().requires_grad_(False)
         _draw(session, directory, autoencoder, SeveralTrackers(trackers=[]), images_seen=0)
     if not autoencoder.calibrated:
-        images = _images(session, "train", count=task.calibration_images)
-        autoencoder.calibrate(batch.to(session.device) for batch in images)
+        seen = session.once(batch=_batch(session), count=task.calibration_images, share=True)
+        autoencoder.calibrate(batch.pixels.to(session.device) for batch in seen)
     cards = final_cards(session, directory, task, autoencoder, evaluation)
     if session.is_first:
         atomic.write_json(directory / "evaluation.json", cards)
@@ -73,10 +73,11 @@ def train(session: Session, directory: Path, task: Any, evaluation: Any) -> Any:
             directory=directory,
             phases=task.phases(),
             model=task,
-            stream=session.loader("train", batch=training.batch, seed=config["autoencoder"]["seed"]),
+            stream=session.stream(batch=training.batch, seed=config["autoencoder"]["seed"]),
             training=training,
             tracker=tracker,
             device=session.device,
+            max_loss=session.data.max_loss,
             during=look,
             facts={"data": session.data_hash},
         )
@@ -93,7 +94,7 @@ def final_cards(
     split, note = session.held_out("val")
     images = _images(session, split, count=FINAL_IMAGES)
     found = health.measure(autoencoder, images, perceptual=task.loss.perceptual, evaluation=evaluation)
-    common = {"images": min(FINAL_IMAGES, len(session.shards(split))), "split": split, "note": note}
+    common = {"images": min(FINAL_IMAGES, len(session.rows(split))), "split": split, "note": note}
     measured = {name: {"value": value} for name, value in found.numbers.items()} | found.cards
     cards = {f"held_out/{name}": card | common for name, card in measured.items()}
     if task.loss.perceptual is not None:
@@ -128,6 +129,9 @@ def _draw(session: Session, directory: Path, autoencoder: Any, tracker: Any, *, 
 
 def _images(session: Session, split: str, *, count: int) -> Iterator[Tensor]:
     """Yield this rank's share of the first `count` images of a split, on the CPU."""
-    batch = max(1, min(64, PIXELS // session.config["size"]["resolution"] ** 2))
-    for rows in session.in_order(split, batch=batch, count=count, share=True):
+    for rows in session.in_order(split, batch=_batch(session), count=count, share=True):
         yield rows.pixels
+
+
+def _batch(session: Session) -> int:
+    return max(1, min(64, PIXELS // session.config["size"]["resolution"] ** 2))

@@ -39,7 +39,7 @@ def write(session: Session, split: str, file: Path) -> None:
     frozen = session.frozen
     ids: list[str] = []
     parts: list[list[Tensor]] = []
-    rows = session.in_order(split, batch=64, count=len(session.shards(split)))
+    rows = session.in_order(split, batch=64, count=len(session.rows(split)))
     with session.autocast():
         for batch in progress(rows, f"codes, {split}"):
             codes = frozen.pyramid_to_codes(frozen.encode(batch.pixels.to(session.device)))

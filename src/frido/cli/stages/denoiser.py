@@ -7,12 +7,10 @@ import torch
 
 from frido.cli import pictures, provenance
 from frido.cli.build import build
+from frido.cli.latent_stream import latent_stream
 from frido.cli.session import Session
 from frido.contracts.batch import Batch
 from frido.contracts.errors import FridoError
-from frido.data.collate import square
-from frido.data.latents import LatentStream, LatentTable
-from frido.data.order import Order
 from frido.engine import checkpoint, distributed
 from frido.engine.trainer import Trainer
 from frido.tasks.held_out_error import BANDS
@@ -28,16 +26,7 @@ def run(session: Session) -> None:
     evaluation = build(config["metrics"])
     task = session.new_task()
     session.check_sampling(task)
-    table = LatentTable.load(session.path("latents") / "train.safetensors")
-    stream = LatentStream(
-        table,
-        order=Order.of(session.shards("train"), seed=config["seed"]),
-        batch=training.batch,
-        rank=session.rank,
-        world_size=session.world_size,
-    )
     split, _ = session.held_out("val")
-    shards = session.shards(split)
     watched = [
         session.with_view(session.with_latents(batch), task.view)
         for batch in session.in_order(split, batch=64, count=config["size"]["watched"], share=True)
@@ -59,7 +48,7 @@ def run(session: Session) -> None:
                 (
                     pictures.to_uint8(batch.pixels),
                     pictures.to_uint8(images),
-                    [square(shards.scene(row)) for row in batch.positions.tolist()],
+                    [session.shown(split, row) for row in batch.positions.tolist()],
                 )
                 for batch, images in zip(watched, generated, strict=True)
             )
@@ -74,10 +63,11 @@ def run(session: Session) -> None:
             directory=session.directory,
             phases=task.phases(),
             model=task,
-            stream=stream,
+            stream=latent_stream(session, task, batch=training.batch),
             training=training,
             tracker=tracker,
             device=session.device,
+            max_loss=session.data.max_loss,
             during=look,
             facts=session.facts,
         ).run()

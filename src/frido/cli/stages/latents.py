@@ -5,6 +5,10 @@ from frido.data.latents import LatentTable
 
 
 def run(session: Session) -> None:
+    if not session.data.fixed:
+        if session.is_first:
+            print("latents: not kept, since training images look different each time; encoded while training")
+        return
     directory = session.shared("latents")
     with session.written_once(directory) as todo:
         if todo and session.is_first:
@@ -15,6 +19,6 @@ def run(session: Session) -> None:
 def encode(session: Session) -> LatentTable:
     """Return the latents and the view of every training sample, in row order, by the frozen first stage."""
     view = session.new_view(session.frozen).to(session.device)
-    rows = session.in_order("train", batch=64, count=len(session.shards("train")))
-    encoded = (session.with_view(session.with_latents(batch), view) for batch in progress(rows, "latents"))
+    rows = progress(session.once(batch=64), "latents")
+    encoded = (session.with_view(session.with_latents(batch), view) for batch in rows)
     return LatentTable.join([batch._replace(images=None, segmentation=None) for batch in encoded])

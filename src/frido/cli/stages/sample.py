@@ -8,7 +8,6 @@ from frido.cli import pictures, wished
 from frido.cli.session import Session, progress
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
-from frido.data.collate import square
 
 BATCH = 64
 ANECDOTES = 100  # fewer images than this are looked at, not counted
@@ -25,8 +24,7 @@ def held_out(session: Session) -> None:
     """Draw `size.samples` held-out scenes, once; every rank draws its share of them."""
     split, note = session.held_out("test")
     folder = session.directory / "samples" / session.drawing.folder(split)
-    shards = session.shards(split)
-    count = min(session.config["size"]["samples"], len(shards))
+    count = min(session.config["size"]["samples"], len(session.rows(split)))
     if count < ANECDOTES:
         note = "; ".join(part for part in (note, f"{count} images: no metric means anything at this size") if part)
     protocol = session.protocol(count=count, note=note)
@@ -44,7 +42,7 @@ def held_out(session: Session) -> None:
                     pictures.save(image, folder / name / f"{row:06d}.png")
         with session.first_alone() as alone:
             if alone:
-                scenes = [square(shards.scene(row)).to_json() for row in range(count)]
+                scenes = [session.shown(split, row).to_json() for row in range(count)]
                 atomic.write_json(folder / "scenes.json", scenes)
                 atomic.write_json(folder / "protocol.json", protocol)
 

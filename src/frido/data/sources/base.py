@@ -14,6 +14,12 @@ class Source(ABC):
     Scenes are pure functions of `(split, index)`; ids are unique over all splits and hold no dots.
     """
 
+    licence: str
+    """Of annotations and images, in a sentence; stored with what is packed."""
+
+    origin: str
+    """Where the data comes from: a name and an address, stored with what is packed."""
+
     @property
     @abstractmethod
     def vocabulary(self) -> Vocabulary:
@@ -31,6 +37,7 @@ class Source(ABC):
     def settings(self) -> dict[str, Any]:
         """Return what decides the scenes, as plain JSON types; paths are named without their folders."""
 
-    @abstractmethod
-    def filters(self) -> dict[str, dict[str, int]]:
-        """Return what each filter dropped and what is left, by kind of thing; empty where nothing is filtered."""
+    def filters(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Return, by split and step, how many images, objects and relationships there were at first ("read"), each
+        filter dropped, and are left ("kept"); empty where nothing is filtered."""
+        return {}

@@ -18,6 +18,9 @@ class Procedural(Source):
         test: Number of test scenes.
     """
 
+    licence = "made by a program: no rights of others"
+    origin = "Frido's procedural scenes"
+
     def __init__(self, *, scenes: Scenes, train: int, val: int, test: int) -> None:
         self.scenes = scenes
         self.counts = dict(zip(SPLITS, (train, val, test), strict=True))
@@ -50,6 +53,3 @@ class Procedural(Source):
             "seed": scenes.seed,
             **self.counts,
         }
-
-    def filters(self) -> dict[str, dict[str, int]]:
-        return {}

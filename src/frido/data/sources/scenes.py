@@ -9,7 +9,7 @@ import numpy as np
 from frido.contracts.errors import FridoError
 from frido.contracts.geometry import PREDICATES, near, predicate_between
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
-from frido.data.images import png
+from frido.data.encoding import png
 from frido.data.sources.render import SUPERSAMPLE, Placed, background, draw, segment, silhouette
 from frido.data.sources.words import COLOURS, DIAMETERS, SHAPES, SIZES, TEXTURES
 

@@ -1,15 +1,12 @@
-"""Scenes -> Visual Genome's own files, so that its reader is tested end to end without a download."""
+"""Scenes -> Visual Genome's own files."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from frido.contracts import atomic
-from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene
 from frido.data.sources.base import SPLITS, Source
+from frido.data.sources.writer import LayoutWriter, save_jpeg
 
 ALIASES = {
     "object_alias.txt": "circle,disc,circles\nsquare,squares\ntriangle,triangles\nstar,stars\n",
@@ -17,7 +14,7 @@ ALIASES = {
 }
 
 
-class VisualGenomeWriter:
+class VisualGenomeWriter(LayoutWriter):
     """Writes the layout of release 1.2 and sg2im's `vg_splits.json`.
 
     An object's category becomes its name, boxes whole pixels, ids count through all splits. What the layout
@@ -27,24 +24,10 @@ class VisualGenomeWriter:
         quality: Of the JPEG files, 1 to 95.
     """
 
+    mark = "image_data.json"
+
     def __init__(self, *, quality: int) -> None:
         self.quality = quality
-
-    def write(self, source: Source, out: Path, *, overwrite: bool = False, quiet: bool = False) -> dict[str, Any]:
-        """Write every scene of `source` below the folder `out` and return the number of images of each split.
-
-        Raises:
-            FridoError: `out` exists (unless it was written by this and `overwrite`), or cannot be written.
-        """
-        if out.exists() and not (overwrite and (out / "image_data.json").is_file()):
-            raise FridoError(f"out={out}", got="something is there", wanted="a new folder", do="choose another")
-        try:
-            with atomic.new_folder(out) as folder:
-                return {"images": self._fill(source, folder)}
-        except OSError as error:
-            raise FridoError(
-                f"out={out}", got=error.strerror or error, wanted="a folder that can be written", do="choose another"
-            ) from error
 
     def _fill(self, source: Source, folder: Path) -> dict[str, int]:
         (folder / "VG_100K").mkdir()
@@ -71,8 +54,7 @@ class VisualGenomeWriter:
         return {split: len(ids) for split, ids in splits.items()}
 
     def _image(self, scene: Scene, image: int, folder: Path) -> dict[str, Any]:
-        with Image.open(io.BytesIO(scene.image)) as opened:
-            opened.save(folder / "VG_100K" / f"{image}.jpg", "JPEG", quality=self.quality, subsampling=0)
+        save_jpeg(scene, folder / "VG_100K" / f"{image}.jpg", quality=self.quality)
         return {
             "image_id": image,
             "url": f"https://example.org/VG_100K/{image}.jpg",

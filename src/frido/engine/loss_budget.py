@@ -1,0 +1,78 @@
+"""How many samples a training may lose: counted over all ranks, each named in a file."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from frido.contracts.errors import FridoError
+from frido.contracts.lost import Lost
+from frido.engine import distributed
+from frido.tracking.jsonl import LOST
+
+NAMED = 5
+"""Samples that the error names; the file names all."""
+
+
+class LossBudget:
+    """The samples that could not be read and were replaced, each once however often it was asked for.
+
+    Args:
+        directory: Takes `lost.jsonl`, a line for each.
+        most: Samples that may be lost.
+    """
+
+    def __init__(self, *, directory: Path, most: int) -> None:
+        self.file, self.most = directory / LOST, most
+        self._known: dict[tuple[str, str], Lost] = {}
+        self._news: dict[tuple[str, str], Lost] = {}
+
+    @property
+    def count(self) -> int:
+        """Samples lost so far, over all ranks, as of the last `settle`."""
+        return len(self._known)
+
+    @property
+    def news(self) -> bool:
+        """Whether this rank lost a sample since the last `settle`."""
+        return bool(self._news)
+
+    def note(self, lost: Iterable[Lost]) -> None:
+        """Take down what this rank lost."""
+        self._news |= {(one.shard, one.key): one for one in lost if (one.shard, one.key) not in self._known}
+
+    def settle(self, images_seen: int) -> None:
+        """Tell every rank what each has lost; call it on all of them.
+
+        Raises:
+            FridoError: On every rank: more is lost than may be.
+        """
+        everywhere = {key: one for news in distributed.from_all(self._news) for key, one in news.items()}
+        new = {key: one for key, one in sorted(everywhere.items()) if key not in self._known}
+        self._known |= new
+        self._news = {}
+        if distributed.is_main() and new:
+            lines = [json.dumps({"images": images_seen} | one._asdict()) + "\n" for one in new.values()]
+            with self.file.open("a") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+        if self.count > self.most:
+            raise self._over(list(new.values()))
+
+    def restore(self) -> None:
+        """Know what the file names, after it was cut back to a checkpoint."""
+        lines = self.file.read_text().splitlines() if distributed.is_main() and self.file.exists() else []
+        told = distributed.from_main([json.loads(line) for line in lines])
+        self._known = {(one["shard"], one["key"]): Lost(one["shard"], one["key"], one["reason"]) for one in told}
+
+    def _over(self, new: list[Lost]) -> FridoError:
+        named = [f"{one.shard}, key {one.key}: {one.reason}" for one in new[:NAMED]]
+        more = [f"and {len(new) - NAMED} more"] if len(new) > NAMED else []
+        return FridoError(
+            f"samples that cannot be read: {self.count}",
+            got="\n          ".join([*named, *more]),
+            wanted=f"at most data.max_loss={self.most}",
+            do=f"pack or copy the dataset again; or let others replace them: data.max_loss={self.count} "
+            f"(all are named in {self.file})",
+        )
