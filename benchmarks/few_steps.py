@@ -23,7 +23,6 @@ from frido.cli import pictures
 from frido.cli.build import build
 from frido.cli.compose import compose
 from frido.cli.session import Session
-from frido.data.collate import square
 
 ARMS = {
     "ddim, 200 steps": ["diffusion/sampler=ddim", "diffusion.sampler.steps=200"],
@@ -34,7 +33,7 @@ BATCH = 64
 
 def quality(session: Session, task: Any, *, images: int, seeds: range) -> dict[str, list[dict[str, float]]]:
     """Return the numbers of every seed and arm, over the first `images` scenes of the test split."""
-    evaluation, shards = build(session.config["metrics"]), session.shards("test")
+    evaluation = build(session.config["metrics"])
     found: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
     for seed in seeds:
         for arm, overrides in ARMS.items():
@@ -44,7 +43,7 @@ def quality(session: Session, task: Any, *, images: int, seeds: range) -> dict[s
                 (
                     pictures.to_uint8(batch.pixels),
                     pictures.to_uint8(session.generate(task, batch)),
-                    [square(shards.scene(row)) for row in batch.positions.tolist()],
+                    [session.shown("test", row) for row in batch.positions.tolist()],
                 )
                 for batch in session.in_order("test", batch=BATCH, count=images)
             ).numbers

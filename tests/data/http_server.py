@@ -1,4 +1,4 @@
-"""A web server on loopback that serves a folder by ranges of bytes, counts what it is asked for, and fails on demand."""
+"""A web server on loopback that serves a folder by ranges of bytes, counts requests, and fails on demand."""
 
 import re
 import threading

@@ -32,6 +32,9 @@ class Memory(Rows):
     def __len__(self) -> int:
         return sum(self.sizes)
 
+    def check(self) -> None:
+        pass
+
     def order(self, *, seed: int) -> Order:
         return Order(shard_sizes=self.sizes, run=self.run, block=self.block, seed=seed)
 

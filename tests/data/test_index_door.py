@@ -12,6 +12,8 @@ from PIL import Image
 
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Object, Relationship, Scene
+from frido.data.framing.base import Frame
+from frido.data.images import decoded
 from frido.data.packing import foreign, indexing
 from frido.data.packing.verify import verify
 from frido.data.shards import Shards, read_spec
@@ -195,13 +197,16 @@ def test_samples_that_cannot_be_used_are_named_or_counted(tmp_path, make_packing
     assert verify(tmp_path, processes_=1, quiet=True) == []
 
 
-def test_the_size_is_that_of_the_upright_image():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    file = io.BytesIO()
-    Image.new("RGB", (12, 8)).save(file, "JPEG", exif=exif)
-    scene = foreign.scene_of("k", {"jpg": file.getvalue()})
+def test_a_turned_image_is_shown_upright():
+    """A tar of others is not packed again: size, annotations and pixels are those of the upright image."""
+    exif, file, pixels = Image.Exif(), io.BytesIO(), np.zeros((8, 12), np.uint8)
+    exif[0x0112] = 6  # upright once turned clockwise
+    pixels[:, :6] = 200
+    Image.fromarray(pixels).save(file, "PNG", exif=exif)
+    scene = foreign.scene_of("k", {"png": file.getvalue()})
     assert (scene.width, scene.height) == (8, 12)
+    shown = decoded(scene.image, 8, frame=Frame((0.0, 0.0, 1.0, 8 / 12), mirrored=False), where="k")
+    assert (shown[:, :6] == 200).all() and (shown[:, 6:] == 0).all()
 
 
 def test_keys_are_unique_in_a_dataset(tmp_path, make_packing):

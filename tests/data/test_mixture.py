@@ -23,6 +23,9 @@ class Named(Rows):
     def __len__(self) -> int:
         return self.count
 
+    def check(self) -> None:
+        pass
+
     def order(self, *, seed: int):
         return Order(shard_sizes=[self.count], run=1, block=1, seed=seed)
 

@@ -1,6 +1,7 @@
 """The two dataset nodes as the stages of a run use them."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +22,11 @@ def reading(make_reading) -> Reading:
     return make_reading(cache_mb=16)
 
 
+def packed(root: Path, reading: Reading, *, source: str = "scenes", recipe: str = "main") -> PackedData:
+    where = {"shards": str(root), "cache_gb": 0.0, "cache_dir": "nowhere"}
+    return PackedData(**where, source=source, recipe=recipe, reading=reading, max_loss=0)
+
+
 def test_procedural_scenes_are_rendered_once(tmp_path, make_source, make_packing, reading):
     data = ProceduralData(source=make_source(), packing=make_packing(), reading=reading, max_loss=0)
     root = data.prepare(tmp_path / "cache")
@@ -33,16 +39,14 @@ def test_procedural_scenes_are_rendered_once(tmp_path, make_source, make_packing
 
 def test_both_nodes_read_alike(dataset, make_source, make_packing, reading):
     first = ProceduralData(source=make_source(), packing=make_packing(), reading=reading, max_loss=0)
-    second = PackedData(shards=str(dataset), source="scenes", recipe="main", reading=reading, max_loss=0)
+    second = packed(dataset, reading)
     settings = {"batch": 6, "rank": 0, "world_size": 1, "seed": 4}
     batches = [data.stream(data.prepare(dataset), **settings).at(30) for data in (first, second)]
     assert batches[0].ids == batches[1].ids and torch.equal(batches[0].images, batches[1].images)
 
 
 def test_missing_shards_say_what_to_type(tmp_path, reading):
-    data = PackedData(
-        shards=str(tmp_path / "vg"), source="visual_genome", recipe="vg_sg2im", reading=reading, max_loss=0
-    )
+    data = packed(tmp_path / "vg", reading, source="visual_genome", recipe="vg_sg2im")
     with pytest.raises(FridoError) as error:
         data.prepare(tmp_path)
     assert f"python -m frido.pack source=visual_genome source.root=DIR out={tmp_path / 'vg'}" in str(error.value)
@@ -53,7 +57,7 @@ def test_damaged_shards_are_found_before_training(dataset, tmp_path, reading):
     copy = shutil.copytree(dataset, tmp_path / "copy")
     (copy / "val-000000.tar").unlink()
     with pytest.raises(FridoError, match=r"val-000000\.tar"):
-        PackedData(shards=str(copy), source="scenes", recipe="main", reading=reading, max_loss=0).prepare(tmp_path)
+        packed(copy, reading).prepare(tmp_path)
 
 
 def test_evaluation_takes_what_is_there_and_says_so(dataset, tmp_path, make_source, make_packing):

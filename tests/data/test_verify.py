@@ -13,6 +13,7 @@ import pytest
 
 from frido.contracts.scene import Object, Relationship
 from frido.data import index
+from frido.data.pack import finished
 from frido.data.packing.verify import described, verify
 from frido.data.shards import read_spec
 from frido.pack import main
@@ -137,6 +138,22 @@ def test_what_the_index_does_not_know(copy):
         f"{SHARD}: ../evil.txt: a name that leads out of the archive",
         f"{SHARD}: more.txt: in the tar and not in the index",
     ]
+
+
+def test_an_index_that_points_elsewhere(copy):
+    """To bytes that are the same, in another file."""
+    beside = index.index_path(copy / SHARD)
+    told = json.loads(beside.read_text())
+    told["samples"][2][1:5] = told["samples"][5][1:5]
+    beside.write_text(json.dumps(told))
+    spec = read_spec(copy)
+    spec["splits"]["train"]["shards"][1]["index_sha256"] = hashlib.sha256(beside.read_bytes()).hexdigest()
+    (copy / "dataset.json").write_text(
+        json.dumps(finished({name: spec[name] for name in spec if name not in ("format", "evaluation", "hash")}))
+    )
+    key = told["samples"][2][0]
+    found = [line for line in problems(copy) if line.startswith(f"{SHARD}, key {key}: {key}.png: at byte")]
+    assert len(found) == 1
 
 
 def test_the_door(copy, capsys):

@@ -88,7 +88,9 @@ def test_a_raw_dataset_without_its_files(visual_genome, tmp_path, capsys):
 def test_packing_over_another_dataset(visual_genome, tmp_path, capsys):
     assert repack(visual_genome, tmp_path / "out") == 0
     before = (tmp_path / "out" / "dataset.json").read_bytes()
-    assert "overwrite=true" in refused(capsys, repack(visual_genome, tmp_path / "out", "source.max_objects=2"))
+    assert "overwrite=true" in refused(
+        capsys, repack(visual_genome, tmp_path / "out", "source.filters.object_count.most=2")
+    )
     assert (tmp_path / "out" / "dataset.json").read_bytes() == before
 
 

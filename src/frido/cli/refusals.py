@@ -10,6 +10,9 @@ from frido.cli import options
 from frido.cli.suggest import deepest, key_and_value, keys_of_groups, menu, suggestions, unresolved
 from frido.contracts.errors import FridoError, nearest
 
+REMOVABLE = "source.filters."
+"""What a recipe of `frido.pack` lists and a person may leave out."""
+
 GRAMMAR = "key=value (seed=3), group=option (size=tiny) or a quoted text ('title=\"a, b\"')"
 
 
@@ -30,7 +33,7 @@ def refuse_early(primary: str, overrides: Sequence[str], directory: Path) -> Non
                 wanted=f"one of {menu(available[group])}",
                 do=f"{key}={available[group][0]}, or leave it out",
             )
-        if override.startswith("~") and "." in key:
+        if override.startswith("~") and "." in key and not key.startswith(REMOVABLE):
             raise FridoError(
                 key,
                 got=f"{override}: removes a setting",

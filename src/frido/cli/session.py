@@ -186,8 +186,9 @@ class Session:
         return self.data.reading.held_out.shown(self.rows(split).scene(row))
 
     def held_out(self, wanted: str) -> EvaluationSplit:
-        """Return the split that stands for `wanted`, with a note where that is not a held-out one."""
-        return evaluation_split(self.path("data"), wanted)
+        """Return the split that stands for `wanted`, with a note of what its numbers do not mean."""
+        split, note = evaluation_split(self.path("data"), wanted)
+        return EvaluationSplit(split, "; ".join(part for part in (note, self.data.note) if part) or None)
 
     # Models
 

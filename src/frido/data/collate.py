@@ -10,9 +10,7 @@ from frido.contracts.errors import FridoError, nearest
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.filters.base import with_objects
 from frido.data.framing.base import Coordinates, Frame
-from frido.data.framing.centre import middle
 from frido.data.framing.mirror import exchanged_words
-from frido.data.framing.of_crop import OfCrop
 from frido.data.images import labels
 
 PADDING = -1
@@ -57,11 +55,6 @@ def framed(scene: Scene, frame: Frame, coordinates: Coordinates) -> Scene:
     side = round(min((right - left) * scene.width, (bottom - top) * scene.height))
     shown = replace(with_objects(scene, kept), width=side, height=side)
     return _mirrored(shown) if frame.mirrored else shown
-
-
-def square(scene: Scene) -> Scene:
-    """Return the annotations of the centre square of a scene's image."""
-    return framed(scene, Frame(middle(scene.width, scene.height), mirrored=False), OfCrop())
 
 
 def _mirrored(scene: Scene) -> Scene:

@@ -7,6 +7,7 @@ from frido.contracts.errors import FridoError
 from frido.contracts.stream import Stream
 from frido.data.reading import Reading
 from frido.data.rows import Rows
+from frido.data.shards import read_spec
 
 
 class Dataset(ABC):
@@ -20,15 +21,32 @@ class Dataset(ABC):
         FridoError: `max_loss` is negative.
     """
 
+    note: str | None = None
+    """What must be said beside every number of a run on it, if anything."""
+
     def __init__(self, *, reading: Reading, max_loss: int) -> None:
         if max_loss < 0:
             raise FridoError("data.max_loss", got=max_loss, wanted="a number of samples", do="data.max_loss=0")
         self.reading, self.max_loss = reading, max_loss
 
-    @abstractmethod
     def prepare(self, cache: Path) -> Path:
-        """Return the folder that holds `dataset.json`, after a look at whether all is there; `cache` is a folder for
-        what has to be made or fetched first."""
+        """Return the folder that holds `dataset.json`, after a look at whether all is there.
+
+        Args:
+            cache: Folder for what has to be made or fetched first.
+
+        Raises:
+            FridoError: Something is missing, and none may be lost.
+        """
+        root = self.found(Path(cache))
+        if self.max_loss == 0:
+            for split in read_spec(root)["splits"]:
+                self.rows(root, split).check()
+        return root
+
+    @abstractmethod
+    def found(self, cache: Path) -> Path:
+        """Return the folder that holds `dataset.json`; make or fetch it, in `cache`, where it is not there yet."""
 
     @abstractmethod
     def rows(self, root: Path, split: str) -> Rows:

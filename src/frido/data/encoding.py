@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageChops, ImageOps
+from PIL import Image, ImageOps
 
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene
 from frido.data.images import opened, reading, resized
+from frido.data.upright import orientation, plain_inks, rgb
 
 SUFFIXES = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 """Of the formats that are stored, by Pillow's names for them."""
@@ -67,50 +68,18 @@ def packed(scene: Scene, *, storing: Storing, where: str) -> Scene:
     """
     with reading(where):
         with opened(io.BytesIO(scene.image), where) as file:
-            turned = file.getexif().get(ExifTags.Base.Orientation, 1) != 1
             kept = SUFFIXES if storing.image_format == "keep" else (FORMATS[storing.image_format],)
-            keep = file.format in kept and file.mode == "RGB" and not file.has_transparency_data and not turned
+            keep = (
+                file.format in kept and file.mode == "RGB" and not file.has_transparency_data and orientation(file) == 1
+            )
             image = _oriented(file, scene, where)
             image.load()
-            image = rgb(image, inverted=file.format == "JPEG" and "adobe" not in file.info)
+            image = rgb(image, inverted=plain_inks(file))
         if storing.image_size is not None and min(image.size) > storing.image_size:
             image, keep = resized(image, storing.image_size), False
         content = scene.image if keep else _encoded(image, storing)
     segmentation = _fitted(scene.segmentation, image.size, where) if scene.segmentation else b""
     return replace(scene, image=content, width=image.width, height=image.height, segmentation=segmentation)
-
-
-def rgb(image: Image.Image, *, inverted: bool) -> Image.Image:
-    """Return an image of any mode as 8-bit RGB.
-
-    16-bit grey is scaled, what is transparent shows white, CMYK is converted without colour profiles.
-
-    Args:
-        inverted: Whether inks of a CMYK image have to be turned round: Pillow takes every CMYK JPEG for one of Adobe's,
-            which store them so, also where Adobe's mark is missing.
-
-    Raises:
-        ValueError: The mode has no agreed range (32-bit integers beyond 16 bits, floats).
-    """
-    if image.mode == "CMYK" and inverted:
-        image = ImageChops.invert(image)
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.int64)
-        if grey.min() < 0 or grey.max() > 65535:
-            raise ValueError(f"grey values from {grey.min()} to {grey.max()}")
-        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("pixels that are floats")
-    if image.has_transparency_data:
-        pixels = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", pixels.size, "white"), pixels)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height once a camera's orientation flag is followed, pixels."""
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    return (image.height, image.width) if turned else image.size
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from frido.contracts.errors import FridoError
 from frido.data.framing.base import Frame
+from frido.data.upright import upright
 
 MOST_PIXELS = 2**28 // 3
 """Larger images are refused before they are decoded: 89 million pixels, 256 MiB as RGB. Pillow warns from there."""
@@ -63,7 +64,7 @@ def resized(image: Image.Image, shorter_side: int, *, by: Image.Resampling = Ima
 
 
 def decoded(image: bytes, resolution: int, *, frame: Frame, where: str) -> np.ndarray:
-    """Return uint8 RGB `(3, resolution, resolution)`: what a frame shows of an image, antialiased.
+    """Return uint8 RGB `(3, resolution, resolution)`: what a frame shows of the upright image, antialiased.
 
     The image is resized so that the shown part has that side, and then cut at whole pixels.
 
@@ -71,8 +72,7 @@ def decoded(image: bytes, resolution: int, *, frame: Frame, where: str) -> np.nd
         FridoError: The bytes are no whole image, or one of too many pixels.
     """
     with opened(io.BytesIO(image), where) as stored:
-        picture = stored if stored.mode == "RGB" else stored.convert("RGB")
-        pixels = _shown(picture, resolution, frame, where, by=Image.Resampling.BICUBIC)
+        pixels = _shown(upright(stored), resolution, frame, where, by=Image.Resampling.BICUBIC)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

@@ -86,6 +86,10 @@ class Mixture(Rows):
     def __len__(self) -> int:
         return int(self._firsts[-1])
 
+    def check(self) -> None:
+        for part in self.parts:
+            part.check()
+
     def order(self, *, seed: int) -> Positions:
         orders = [part.order(seed=seed) for part in self.parts]
         mixed = MixedOrder(

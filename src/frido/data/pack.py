@@ -249,11 +249,17 @@ def _check_any(source: Source) -> None:
     if source.count("train") == 0:
         raise FridoError(
             "source",
-            got=f"no training scene is left: {json.dumps(source.filters())}",
+            got=f"no training scene is left{_dropped(source.filters().get('train', {}))}",
             wanted="scenes that pass the filters",
             do="lower the thresholds that drop it; for a small sample of Visual Genome "
             "source.filters.frequent_{attributes,categories,predicates}.least=1",
         )
+
+
+def _dropped(steps: dict[str, dict[str, int]]) -> str:
+    """Return, in words, where the images of a split went."""
+    told = [f"{counts['images']:,} dropped by {step}" for step, counts in steps.items() if counts["images"]]
+    return f" of {steps['read']['images']:,}: {', '.join(told[1:])}" if told else ""
 
 
 def _say(line: str) -> None:

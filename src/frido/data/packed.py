@@ -2,10 +2,12 @@
 
 import math
 from pathlib import Path
+from typing import Literal
 
 from frido.contracts.errors import FridoError
 from frido.data.dataset import Dataset
 from frido.data.reading import Reading
+from frido.data.resampled import ResampledData
 from frido.data.shards import SPEC, Shards, read_spec
 from frido.data.stores.at import is_remote, store_at
 from frido.data.stores.base import Store
@@ -49,18 +51,14 @@ class PackedData(Dataset):
         self.cache_gb, self.cache_dir = cache_gb, Path(cache_dir).expanduser()
         self._stores: dict[Path, Store] = {}
 
-    def prepare(self, cache: Path) -> Path:
-        """Return the folder with `dataset.json` after a look at every file's size: that of the shards, or, if they
-        lie at a URL, `cache`, with a copy of it.
+    def found(self, cache: Path) -> Path:
+        """Return the folder with `dataset.json`: that of the shards, or, if they lie at a URL, `cache`, with a copy.
 
         Raises:
             FridoError: Nothing is there: with the command that packs it and the override that does without it; or
-                a shard is missing, and none may be lost; or the shards of two blocks do not fit into `cache_gb`.
+                the shards of two blocks do not fit into `cache_gb`.
         """
-        root = self._fetched(Path(cache)) if is_remote(self.shards) else self._found(Path(self.shards))
-        if self.max_loss == 0:
-            for split in read_spec(root)["splits"]:
-                self.rows(root, split).check()
+        root = self._fetched(cache) if is_remote(self.shards) else self._local(Path(self.shards))
         return root.resolve()
 
     def rows(self, root: Path, split: str) -> Shards:
@@ -72,7 +70,7 @@ class PackedData(Dataset):
             self._stores[root] = store_at(location, pinned=root, cache=self.cache_dir, cache_gb=self.cache_gb)
         return self._stores[root]
 
-    def _found(self, root: Path) -> Path:
+    def _local(self, root: Path) -> Path:
         if not (root / SPEC).is_file():
             raise FridoError(
                 f"data.shards={root}",
@@ -100,3 +98,42 @@ class PackedData(Dataset):
                 do=f"data.cache_gb={math.ceil(least * 1000) / 1000:g}; or 0 to read without a cache",
             )
         return root
+
+
+def packed_data(
+    *,
+    shards: str,
+    reader: Literal["indexed", "webdataset"],
+    cache_gb: float,
+    cache_dir: str,
+    held_out: int,
+    source: str,
+    recipe: str,
+    reading: Reading,
+    max_loss: int,
+) -> Dataset:
+    """Return the dataset of some shards.
+
+    Args:
+        shards: Where they are.
+        reader: "indexed" for those that `python -m frido.pack` wrote or indexed, read exactly; "webdataset" for any
+            others, streamed and resampled.
+        cache_gb: See `PackedData`; not for "webdataset".
+        cache_dir: See `PackedData`; not for "webdataset".
+        held_out: See `ResampledData`; not for "indexed".
+        source: See `PackedData`.
+        recipe: See `PackedData`.
+        reading: Makes batches of them.
+        max_loss: Samples that may turn out unreadable before a training stops.
+    """
+    if reader == "webdataset":
+        return ResampledData(shards=shards, held_out=held_out, reading=reading, max_loss=max_loss)
+    return PackedData(
+        shards=shards,
+        cache_gb=cache_gb,
+        cache_dir=cache_dir,
+        source=source,
+        recipe=recipe,
+        reading=reading,
+        max_loss=max_loss,
+    )

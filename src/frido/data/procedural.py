@@ -25,13 +25,12 @@ class ProceduralData(Dataset):
         super().__init__(reading=reading, max_loss=max_loss)
         self.source, self.packing = source, packing
 
-    def prepare(self, cache: Path) -> Path:
+    def found(self, cache: Path) -> Path:
         """Return the packed dataset in the folder `cache`, rendered first unless the same one is there already.
 
         Raises:
             FridoError: `cache` holds something that is no dataset, or cannot be written.
         """
-        cache = Path(cache)
         cache.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(cache.parent / f".{cache.name}.lock"):
             settings = self.packing.settings(self.source)

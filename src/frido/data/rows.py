@@ -32,6 +32,14 @@ class Rows(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
+    def check(self) -> None:
+        """Look, at little cost, whether every shard is there.
+
+        Raises:
+            FridoError: One is missing or has another size than when packed.
+        """
+
+    @abstractmethod
     def order(self, *, seed: int) -> Positions:
         """Return the shuffled order in which training reads."""
 

@@ -96,11 +96,6 @@ class Shards(Rows):
         return int(self._ends[-1])
 
     def check(self) -> None:
-        """Look whether every shard is there.
-
-        Raises:
-            FridoError: One is missing or has another size than when packed.
-        """
         for part in self._parts:
             self.store.check(part)
 

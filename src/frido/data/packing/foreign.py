@@ -17,9 +17,9 @@ from typing import Any
 
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Object, Scene
-from frido.data.encoding import upright_size
 from frido.data.images import opened
 from frido.data.index import SEGMENTATION, Member
+from frido.data.upright import upright_size
 
 FOREIGN = "webdataset"
 """Name of the source in the `dataset.json` of such tars."""

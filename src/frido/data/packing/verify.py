@@ -15,7 +15,6 @@ from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene, Vocabulary
 from frido.data import index
-from frido.data.encoding import upright_size
 from frido.data.images import opened
 from frido.data.index import Member, Sample
 from frido.data.pack import digest
@@ -23,6 +22,7 @@ from frido.data.packing import processes
 from frido.data.packing.foreign import FOREIGN, refusal
 from frido.data.packing.processes import Advance
 from frido.data.shards import SPEC, TOKENIZER, read_spec
+from frido.data.upright import upright_size
 
 
 class Problem(NamedTuple):

@@ -139,11 +139,8 @@ class Remote:
 
 def _status(error: Exception) -> int | None:
     """Return the HTTP status behind an error. fsspec calls every failed `info` over http `FileNotFoundError`."""
-    for status in (
-        getattr(error.__cause__, "status", None),
-        *(getattr(error, name, None) for name in ("status", "code")),
-    ):
-        if isinstance(status, int):
+    for one, name in ((error.__cause__, "status"), (error, "status"), (error, "code")):  # `code` is gcsfs's name
+        if isinstance(status := getattr(one, name, None), int):
             return status
     return None
 

@@ -1,0 +1,119 @@
+"""Tars without an index, read from front to back by webdataset."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from frido.contracts.errors import FridoError
+from frido.contracts.lost import Lost
+from frido.contracts.scene import Scene, Vocabulary
+from frido.data.filters.base import with_objects
+from frido.data.packing.foreign import scene_of
+from frido.data.packing.indexing import split_of
+
+SHUFFLED = 1000
+"""Samples among which the next one is drawn."""
+
+PATIENCE = 100
+"""Errors on end after which there is no use in going on."""
+
+Found = Callable[[Lost], None]
+
+
+def locations(shards: str) -> dict[str, list[str]]:
+    """Return the tars of "train" and, where a folder has some, of "val": what a folder holds, or what a pattern means.
+
+    Raises:
+        FridoError: A folder without tars.
+    """
+    folder = Path(shards)
+    if not folder.is_dir():
+        from webdataset.shardlists import expand_urls
+
+        return {"train": expand_urls(shards), "val": []}
+    tars = sorted(folder.glob("*.tar"))
+    found = {split: [str(tar) for tar in tars if split_of(tar.name) == split] for split in ("train", "val")}
+    if not found["train"]:
+        do = "data.shards='DIR/{000..099}.tar' or a URL of that form"
+        raise FridoError(f"data.shards={shards}", got="no training *.tar", wanted="tars in WebDataset's form", do=do)
+    return found
+
+
+def once(urls: Sequence[str], lost: Found) -> Iterator[tuple[str, Scene]]:
+    """Yield every sample of some tars in their order, with its key."""
+    from webdataset.shardlists import SimpleShardList
+
+    return _scenes(SimpleShardList(list(urls)), lambda samples: samples, lost)
+
+
+def resampled(urls: Sequence[str], *, seed: int, lost: Found) -> Iterator[tuple[str, Scene]]:
+    """Yield samples without end: tars are drawn with replacement, and samples mixed within a buffer."""
+    from webdataset import shuffle
+    from webdataset.shardlists import ResampledShards
+
+    drawn = ResampledShards(list(urls), deterministic=True, seed=seed, worker_seed=lambda: 0)
+    return _scenes(drawn, shuffle(SHUFFLED, initial=SHUFFLED, rng=random.Random(seed)), lost)
+
+
+def _scenes(urls: Any, order: Callable[[Any], Any], lost: Found) -> Iterator[tuple[str, Scene]]:
+    from webdataset.tariterators import group_by_keys, tar_file_expander, url_opener
+
+    failed = 0
+
+    def note(one: Lost) -> None:
+        nonlocal failed
+        failed += 1
+        lost(one)
+        if failed == PATIENCE:
+            got, wanted = f"{PATIENCE} errors on end, at last {one.reason}", "samples that can be read"
+            raise FridoError(one.shard, got=got, wanted=wanted, do="look whether the tars are there, and whole")
+
+    def handler(error: Exception) -> bool:
+        *said, shard = error.args or (error, "")
+        note(Lost(str(shard), "", f"{type(error).__name__}: {said[0] if said else error}"))
+        return True
+
+    files = tar_file_expander(_closing(url_opener(urls, handler=handler)), handler=handler)
+    for sample in order(group_by_keys(files, handler=handler)):
+        key = sample["__key__"]
+        try:
+            scene = scene_of(key, {name: part for name, part in sample.items() if not name.startswith("__")})
+        except FridoError as error:
+            note(Lost(sample["__url__"], key, f"{error.what}: {error.got}"))
+            continue
+        failed = 0
+        yield key, scene
+
+
+def _closing(opened: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield opened tars and close each when the next is asked for, which webdataset leaves to chance."""
+    for tar in opened:
+        try:
+            yield tar
+        finally:
+            tar["stream"].close()
+
+
+def sayable(scene: Scene, vocabulary: Vocabulary) -> Scene:
+    """Return a scene without what a vocabulary, that was made from a part of the samples, has no word for."""
+    attributes, predicates = set(vocabulary.attributes), set(vocabulary.predicates)
+    kept = [
+        (number, replace(item, attributes=tuple(word for word in item.attributes if word in attributes)))
+        for number, item in enumerate(scene.objects)
+        if item.category in vocabulary.categories
+    ]
+    scene = with_objects(scene, kept)
+    told = tuple(told for told in scene.relationships if told.predicate in predicates)
+    return replace(scene, relationships=told)
+
+
+def words(scenes: Sequence[Scene]) -> Vocabulary:
+    """Return the words of some scenes, sorted."""
+    objects = [item for scene in scenes for item in scene.objects]
+    return Vocabulary(
+        categories=tuple(sorted({item.category for item in objects})),
+        attributes=tuple(sorted({word for item in objects for word in item.attributes})),
+        predicates=tuple(sorted({told.predicate for scene in scenes for told in scene.relationships})),
+    )
