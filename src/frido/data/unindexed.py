@@ -45,7 +45,7 @@ def once(urls: Sequence[str], lost: Found) -> Iterator[tuple[str, Scene]]:
     """Yield every sample of some tars in their order, with its key."""
     from webdataset.shardlists import SimpleShardList
 
-    return _scenes(SimpleShardList(list(urls)), lambda samples: samples, lost)
+    return _scenes(SimpleShardList(list(urls)), lost)
 
 
 def resampled(urls: Sequence[str], *, seed: int, lost: Found) -> Iterator[tuple[str, Scene]]:
@@ -54,10 +54,10 @@ def resampled(urls: Sequence[str], *, seed: int, lost: Found) -> Iterator[tuple[
     from webdataset.shardlists import ResampledShards
 
     drawn = ResampledShards(list(urls), deterministic=True, seed=seed, worker_seed=lambda: 0)
-    return _scenes(drawn, shuffle(SHUFFLED, initial=SHUFFLED, rng=random.Random(seed)), lost)
+    return shuffle(SHUFFLED, initial=SHUFFLED, rng=random.Random(seed))(_scenes(drawn, lost))
 
 
-def _scenes(urls: Any, order: Callable[[Any], Any], lost: Found) -> Iterator[tuple[str, Scene]]:
+def _scenes(urls: Iterable[dict[str, Any]], lost: Found) -> Iterator[tuple[str, Scene]]:
     from webdataset.tariterators import group_by_keys, tar_file_expander, url_opener
 
     failed = 0
@@ -76,7 +76,7 @@ def _scenes(urls: Any, order: Callable[[Any], Any], lost: Found) -> Iterator[tup
         return True
 
     files = tar_file_expander(_closing(url_opener(urls, handler=handler)), handler=handler)
-    for sample in order(group_by_keys(files, handler=handler)):
+    for sample in group_by_keys(files, handler=handler):
         key = sample["__key__"]
         try:
             scene = scene_of(key, {name: part for name, part in sample.items() if not name.startswith("__")})
