@@ -60,7 +60,7 @@ def resampled(urls: Sequence[str], *, seed: int, lost: Found) -> Iterator[tuple[
 def _scenes(urls: Iterable[dict[str, Any]], lost: Found) -> Iterator[tuple[str, Scene]]:
     from webdataset.tariterators import group_by_keys, tar_file_expander, url_opener
 
-    failed = 0
+    failed, reading = 0, ""
 
     def note(one: Lost) -> None:
         nonlocal failed
@@ -71,11 +71,22 @@ def _scenes(urls: Iterable[dict[str, Any]], lost: Found) -> Iterator[tuple[str, 
             raise FridoError(one.shard, got=got, wanted=wanted, do="look whether the tars are there, and whole")
 
     def handler(error: Exception) -> bool:
-        *said, shard = error.args or (error, "")
-        note(Lost(str(shard), "", f"{type(error).__name__}: {said[0] if said else error}"))
+        named = str(error.args[-1]) if len(error.args) > 1 else ""  # webdataset adds the tar to some errors
+        said = str(error.args[0] if error.args else error).partition(" @ ")[0]
+        note(Lost(named or reading, "", f"{type(error).__name__}: {said}"))
         return True
 
-    files = tar_file_expander(_closing(url_opener(urls, handler=handler)), handler=handler)
+    def closing(opened: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield opened tars and close each when the next is asked for, which webdataset leaves to chance."""
+        nonlocal reading
+        for tar in opened:
+            reading = tar["url"]
+            try:
+                yield tar
+            finally:
+                tar["stream"].close()
+
+    files = tar_file_expander(closing(url_opener(urls, handler=handler)), handler=handler)
     for sample in group_by_keys(files, handler=handler):
         key = sample["__key__"]
         try:
@@ -85,15 +96,6 @@ def _scenes(urls: Iterable[dict[str, Any]], lost: Found) -> Iterator[tuple[str, 
             continue
         failed = 0
         yield key, scene
-
-
-def _closing(opened: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield opened tars and close each when the next is asked for, which webdataset leaves to chance."""
-    for tar in opened:
-        try:
-            yield tar
-        finally:
-            tar["stream"].close()
 
 
 def sayable(scene: Scene, vocabulary: Vocabulary) -> Scene:

@@ -45,6 +45,8 @@ class FeatureBank(Metric):
         scenes: Sequence[Scene],
     ) -> None:
         assert len(real) == len(generated), "real and generated images come in pairs"
+        if self.extractor.missing:
+            return
         for start in range(0, len(real), ROWS):
             of_real = self.extractor.extract(real[start : start + ROWS])
             of_generated = self.extractor.extract(generated[start : start + ROWS])
@@ -53,6 +55,8 @@ class FeatureBank(Metric):
                 statistic.update(of_real, of_generated)
 
     def compute(self) -> dict[str, float]:
+        if self.extractor.missing:
+            return {}
         self.outcomes = {name: statistic.compute() for name, statistic in self.statistics.items()}
         return {
             self._full(short, outcome.images): value
@@ -67,11 +71,16 @@ class FeatureBank(Metric):
             "resize": self.extractor.resize,
             "dimension": self.extractor.dimension,
             "images": max((outcome.images for outcome in self.outcomes.values()), default=0),
-            "refused": {
-                self._full(self.statistics[name].names[0], outcome.images): outcome.refusal
-                for name, outcome in self.outcomes.items()
-                if outcome.refusal
-            },
+            "refused": self._refused(),
+        }
+
+    def _refused(self) -> dict[str, str]:
+        if missing := self.extractor.missing:
+            return {f"{statistic.names[0]}/{self.extractor.name}": missing for statistic in self.statistics.values()}
+        return {
+            self._full(self.statistics[name].names[0], outcome.images): outcome.refusal
+            for name, outcome in self.outcomes.items()
+            if outcome.refusal
         }
 
     def _full(self, short: str, count: int) -> str:

@@ -32,6 +32,9 @@ class FeatureExtractor(nn.Module, ABC):
     resize: str
     """How an image of another size gets to the network's, in words."""
 
+    missing: str = ""
+    """Why it cannot look at images; empty where it can."""
+
     @abstractmethod
     def extract(self, images: UInt8[Tensor, "batch 3 height width"]) -> Features:
         """Return features and class logits of RGB images of any size."""

@@ -1,0 +1,22 @@
+"""The Inception features where their weights are at hand, and the reason why there are none elsewhere."""
+
+from frido.contracts.errors import FridoError
+from frido.metrics.features.inception import Inception
+
+
+class InceptionIfFound(Inception):
+    """`Inception`, without which a run on photographs goes on: its numbers say what is missing.
+
+    They can be had later: `stages=[evaluate]` of the finished run.
+
+    Args:
+        weights: See `Inception`; what is given but is not there, or is another file, is missing too.
+    """
+
+    sha256 = ""
+
+    def __init__(self, *, weights: str | None) -> None:
+        try:
+            super().__init__(weights=weights)
+        except FridoError as error:
+            self.missing = f"{error.what}: {error.got}. To have it: {error.do}"
