@@ -12,9 +12,11 @@ from frido.cli.options import config_dir
 from frido.contracts.errors import FridoError
 from frido.data.dataset import Dataset
 from frido.data.evaluation import evaluation_split
+from frido.data.mixed import MixedData
 from frido.data.packed import PackedData
 from frido.data.procedural import ProceduralData
 from frido.data.reading import Reading
+from frido.data.shards import Shards
 
 
 @pytest.fixture
@@ -73,3 +75,29 @@ def test_options_build_a_node_with_the_same_methods(option, size):
     data = build(config["data"])
     assert isinstance(data, Dataset)
     assert data.reading.resolution == config["size"]["resolution"]
+
+
+def test_datasets_mix_by_weight(dataset, tmp_path, make_source, make_packing, reading):
+    other = tmp_path / "other"
+    make_packing().write(make_source(train=20, val=4, test=0, seed=5), other, quiet=True)
+    where = {"cache_gb": 0.0, "cache_dir": "nowhere", "reading": reading, "max_loss": 0, "grain": 2}
+    data = MixedData(shards=[str(dataset), str(other)], weights=[1.0, 3.0], **where)
+    root = data.prepare(tmp_path / "cache")
+    assert len(data.rows(root, "train")) == 80 and len(data.rows(root, "val")) == 14
+    assert len(data.rows(root, "test")) == 5, "only one of them has such a split"
+    assert evaluation_split(root) == ("val", None)
+    stream = data.stream(root, batch=512, rank=0, world_size=1, seed=0)  # all that is due is in 256 grains of 2
+    mine = {Shards.below(other, "train").scene(row).image for row in range(20)}
+    rows = data.rows(root, "train")
+    places = rows.order(seed=0).indices(stream.at(0).positions.numpy())
+    assert sum(rows.scene(int(row)).image in mine for row in places) == 384
+    (other / "train-000001.tar").unlink()
+    with pytest.raises(FridoError, match=r"other/train-000001\.tar"):
+        data.prepare(tmp_path / "cache")
+
+
+def test_weights_of_a_mixture_are_positive_and_as_many(reading):
+    where = {"cache_gb": 0.0, "cache_dir": "nowhere", "reading": reading, "max_loss": 0, "grain": 2}
+    for weights in ([1.0], [1.0, 0.0], [1.0, 1.0, 1.0]):
+        with pytest.raises(FridoError, match="as many positive weights"):
+            MixedData(shards=["x", "y"], weights=weights, **where)

@@ -23,7 +23,7 @@ from frido.data.stores.local import LocalStore
 
 SPEC = "dataset.json"
 TOKENIZER = "tokenizer.json"
-FORMAT = 1
+FORMAT = 2
 
 
 def read_spec(root: Path) -> dict[str, Any]:

@@ -10,7 +10,10 @@ class InceptionIfFound(Inception):
     They can be had later: `stages=[evaluate]` of the finished run.
 
     Args:
-        weights: See `Inception`; what is given but is not there, or is another file, is missing too.
+        weights: See `Inception`.
+
+    Raises:
+        FridoError: `weights` is given and is not that file.
     """
 
     sha256 = ""
@@ -19,4 +22,6 @@ class InceptionIfFound(Inception):
         try:
             super().__init__(weights=weights)
         except FridoError as error:
+            if weights is not None:
+                raise
             self.missing = f"{error.what}: {error.got}. To have it: {error.do}"
