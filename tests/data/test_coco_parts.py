@@ -17,7 +17,7 @@ from frido.data.filters.categories import Merged, Only, Without
 from frido.data.filters.crowds import Gathered, WithoutCrowds
 from frido.data.filters.image_list import ImageList
 from frido.data.filters.in_splits import InSplits
-from frido.data.filters.object_area import AreaAbove, AreaFrom
+from frido.data.filters.object_area import AreaAbove
 from frido.data.filters.object_count import ObjectCount
 from frido.data.relations.geometric import GeometricRelations, between
 from frido.data.sources import coco_json, coco_masks
@@ -174,7 +174,6 @@ def test_areas_at_the_limit():
             exact, more = Object("a", box(96, 64, left, top)), Object("b", box(97, 64, left, top))
             less = Object("c", box(95, 64, left, top))
             assert AreaAbove(share=0.02)(scene(exact, more, less), "train").objects == (more,)
-            assert AreaFrom(share=0.02)(scene(exact, more, less), "train").objects == (exact, more)
 
 
 def test_relationships_follow_the_objects_that_stay():

@@ -68,10 +68,21 @@ def help_text() -> str:
     parts = [HELP]
     for group in GROUPS:
         for name in options.groups(folder)[group]:
-            lines = (folder / group / f"{name}.yaml").read_text().splitlines()
+            lines = _with_base(folder / group, name)
             settings = [f"    {line}" for line in lines[1:] if not line.lstrip().startswith("_target_")]
             parts.append("\n".join([f"{group}={name}: {lines[0].lstrip('# ')}", *settings, ""]))
     return "\n".join(parts)
+
+
+def _with_base(folder: Path, name: str) -> list[str]:
+    """Return the lines of an option's file; of what it extends, only its name."""
+    lines = (folder / f"{name}.yaml").read_text().splitlines()
+    if "defaults:" not in lines:
+        return lines
+    first = lines.index("defaults:")
+    end = next((row for row in range(first + 1, len(lines)) if not lines[row].startswith("  -")), len(lines))
+    bases = [line.strip("- ") for line in lines[first + 1 : end] if line.strip("- ") != "_self_"]
+    return [*lines[:first], f"all of {folder.name}={', '.join(bases)}, and:", *lines[end:]]
 
 
 def check(config: Mapping[str, Any]) -> None:

@@ -118,6 +118,6 @@ def parse(content: bytes, *, where: str, digest: str) -> list[Sample]:
 
 def _sample(row: list[Any]) -> Sample:
     key, image, rest = row[0], Member(*row[1:5]), row[5:]
-    if isinstance(rest[0], dict):
-        return Sample(key, image, rest[0])
-    return Sample(key, image, Member(*rest[:4]), Member(*rest[4:]) if len(rest) > 4 else None)
+    inline = isinstance(rest[0], dict)
+    scene, rest = (rest[0], rest[1:]) if inline else (Member(*rest[:4]), rest[4:])
+    return Sample(key, image, scene, Member(*rest) if rest else None)

@@ -1,6 +1,7 @@
 """How many samples a training may lose: counted over all ranks, each named in a file."""
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,8 @@ from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
 from frido.engine import distributed
 from frido.tracking.jsonl import LOST
+
+log = logging.getLogger(__name__)
 
 NAMED = 5
 """Samples that the error names; the file names all."""
@@ -59,6 +62,9 @@ class LossBudget:
                 os.fsync(file.fileno())
         if self.count > self.most:
             raise self._over(list(new.values()))
+        if distributed.is_main():
+            for one in new.values():
+                log.warning("replaced %s, key %s: %s (%d of %d)", *one, self.count, self.most)
 
     def restore(self) -> None:
         """Know what the file names, after it was cut back to a checkpoint."""

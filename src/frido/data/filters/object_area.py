@@ -8,7 +8,7 @@ ROUNDING = 1e-9
 
 
 class AreaAbove(Filter):
-    """Keeps objects whose box covers more than a share of the image (sg2im, Frido on COCO).
+    """Keeps objects whose box covers more than a share of the image (sg2im, taming-transformers, Frido).
 
     Args:
         share: Of the image's area, in [0, 1]; a box of exactly this share is dropped.
@@ -19,21 +19,6 @@ class AreaAbove(Filter):
 
     def __call__(self, scene: Scene, split: str) -> Scene:
         kept = [(k, item) for k, item in enumerate(scene.objects) if _area(item) > self.share + ROUNDING]
-        return with_objects(scene, kept)
-
-
-class AreaFrom(Filter):
-    """Keeps objects whose box covers a share of the image or more (taming-transformers, Frido on Open Images).
-
-    Args:
-        share: Of the image's area, in [0, 1]; a box of exactly this share is kept.
-    """
-
-    def __init__(self, *, share: float) -> None:
-        self.share = share
-
-    def __call__(self, scene: Scene, split: str) -> Scene:
-        kept = [(k, item) for k, item in enumerate(scene.objects) if _area(item) >= self.share - ROUNDING]
         return with_objects(scene, kept)
 
 

@@ -129,7 +129,7 @@ def _sample(key: str, scene: Scene, files: dict[str, Member], contents: dict[str
     image, told = files[foreign.image_of(key, files)], scene.to_json()
     if "json" in files and json.loads(contents["json"]) == json.loads(json.dumps(told)):
         return Sample(key, image, files["json"], files.get(SEGMENTATION))
-    return Sample(key, image, told)
+    return Sample(key, image, told, files.get(SEGMENTATION))
 
 
 def _vocabulary(parts: list[dict[str, Any]]) -> Vocabulary:

@@ -24,4 +24,4 @@ class InceptionIfFound(Inception):
         except FridoError as error:
             if weights is not None:
                 raise
-            self.missing = f"{error.what}: {error.got}. To have it: {error.do}"
+            self.missing = f"{error.what}: {error.got}; wanted {error.wanted}. With it, stages=[evaluate] gives numbers"
