@@ -113,7 +113,7 @@ def test_nobody_waits_for_ever(server, hasty, monkeypatch, fault):
         Remote(server.url).get("train-000000.tar")
     assert error.value.strerror.startswith("no answer in time")
     assert time.monotonic() - began < 0.9 + 2 * Remote.DEADLINE
-    assert server.requests["train-000000.tar"] < 1 + len(Remote.PAUSES) or fault is http.silent
+    assert server.requests["train-000000.tar"] > 1
 
 
 def test_nobody_listens(hasty):

@@ -32,9 +32,11 @@ def settings(path: str) -> dict[str, Any]:
 def test_options_name_the_examples():
     gate = settings("conf/denoiser/gate/gain.yaml")
     sampler = settings("conf/diffusion/sampler/lms.yaml")
+    aspect = settings("conf/source/coco_compact.yaml")["filters"]["aspect"]
     assert gate["_target_"] == "frido.denoisers.gates.gain.GainGate"
     assert sampler["_target_"] == "frido.diffusion.samplers.lms.Lms"
-    for option in (gate, sampler, sampler["spacing"]):
+    assert aspect["_target_"] == "frido.data.filters.aspect.Aspect"
+    for option in (gate, sampler, sampler["spacing"], aspect):
         assert option["_target_"].startswith("frido.")
 
 
@@ -70,3 +72,30 @@ def test_sampler_is_of_second_order(name):
         sampler = solver(schedule=schedule, parameterization=parameterization, spacing=spacing, steps=steps)
         errors.append((sampler(denoise, noisy, noise=lambda step: None) - exact).abs().max().item())
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
+
+
+def test_filter_measures_pixels():
+    most = settings("conf/source/coco_compact.yaml")["filters"]["aspect"]["most"]
+    step = example("src/frido/data/filters/aspect.py", "Aspect")(most=most)
+    boxes = [(0.0, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 0.25), (0.0, 0.5, 0.5, 0.7)]  # in pixels 2:1, just 4:1, and 5:1
+    scene = Scene(
+        "wide", tuple(Object("cat", box) for box in boxes), (Relationship(1, "above", 2), Relationship(1, "on", 0))
+    )
+    left = step(replace(scene, width=200, height=100), "train")
+    assert [item.box for item in left.objects] == boxes[:2]
+    assert left.relationships == (Relationship(1, "on", 0),)
+
+
+def test_recipe_of_a_filter_composes(tmp_path, monkeypatch):
+    """The lines of the page, with the recipe beside the real options."""
+    shutil.copytree(options.CONF, tmp_path / "conf")
+    text = blocks("yaml")["conf/source/coco_compact.yaml"]
+    (tmp_path / "conf" / "source" / "coco_compact.yaml").write_text(text)
+    monkeypatch.setattr("frido.cli.compose.config_dir", lambda: tmp_path / "conf")
+    lines = re.findall(r"^python -m frido\.(pack|run) (.*coco_compact.*?)(?: +#.*)?$", PAGE, re.MULTILINE)
+    assert len(lines) == 4
+    composed = [compose(door, words.split()) for door, words in lines]
+    steps = [config["source"]["filters"] for config in composed[:3]]
+    assert [list(step) for step in steps] == [["images", "aspect"], ["images", "aspect"], ["images"]]
+    assert [step["aspect"]["most"] for step in steps[:2]] == [4.0, 8.0]
+    assert composed[3]["data"]["reading"]["crop"]["_target_"] == "frido.data.framing.random_2d.Random2d"

@@ -49,6 +49,7 @@ class Session:
         self.config: dict[str, Any] = drawing.applied(yaml.safe_load((directory / "config.yaml").read_text()))
         self.rank, self.world_size = distributed.rank(), distributed.world_size()
         self.is_first = distributed.is_main()
+        self._looked = False
 
     @classmethod
     @contextmanager
@@ -152,13 +153,21 @@ class Session:
 
     def stream(self, *, batch: int, seed: int) -> Stream:
         """Return this rank's part of the shuffled training images."""
+        self._all_there()
         return self.data.stream(self.path("data"), batch=batch, rank=self.rank, world_size=self.world_size, seed=seed)
+
+    def _all_there(self) -> None:
+        """Look once, before hours of training, whether the shards are still there."""
+        if self.is_first and not self._looked:
+            self.data.check(self.path("data"))
+        self._looked = True
 
     def once(self, *, batch: int, count: int | None = None, share: bool = False) -> Iterator[Batch]:
         """Yield the first `count` training rows, all by default, as training shows them; lost ones are replaced.
 
         With `share`, every rank gets its own part of them.
         """
+        self._all_there()
         rows = self.rows("train")
         count = min(count or len(rows), len(rows))
         rank, ranks = (self.rank, self.world_size) if share else (0, 1)

@@ -39,10 +39,18 @@ class Dataset(ABC):
             FridoError: Something is missing, and none may be lost.
         """
         root = self.found(Path(cache))
+        self.check(root)
+        return root
+
+    def check(self, root: Path) -> None:
+        """Look whether all of the dataset that was prepared in the folder `root` is there, if none of it may be lost.
+
+        Raises:
+            FridoError: A shard or its index is missing, or has another size than when packed.
+        """
         if self.max_loss == 0:
             for split in read_spec(root)["splits"]:
                 self.rows(root, split).check()
-        return root
 
     @abstractmethod
     def found(self, cache: Path) -> Path:

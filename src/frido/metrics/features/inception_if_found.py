@@ -24,4 +24,4 @@ class InceptionIfFound(Inception):
         except FridoError as error:
             if weights is not None:
                 raise
-            self.missing = f"{error.what}: {error.got}; wanted {error.wanted}. With it, stages=[evaluate] gives numbers"
+            self.missing = f"no {error.what} here; docs/datasets.md says how to have them"
