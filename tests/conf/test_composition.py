@@ -35,11 +35,10 @@ def single_options() -> list[tuple[str, str]]:
 def crossed() -> list[tuple[str, ...]]:
     """Return choices among which every option of a great group meets every option of each other."""
     data, autoencoders, denoisers, sizes = (GROUPS[group] for group in CROSSED)
-    return [
-        (data[(i + j) % len(data)], autoencoder, denoiser, sizes[(i + 2 * j) % len(sizes)])
-        for i, autoencoder in enumerate(autoencoders)
-        for j, denoiser in enumerate(denoisers)
-    ]
+    most = max(len(data), len(autoencoders), len(denoisers))
+    places = [(i + j, i, j, i + 2 * j) for i in range(most) for j in range(most)]
+    lists = (data, autoencoders, denoisers, sizes)
+    return [tuple(names[k % len(names)] for names, k in zip(lists, place, strict=True)) for place in places]
 
 
 def test_every_pair_of_options_is_among_the_choices():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 import warnings
 from pathlib import Path
@@ -234,3 +235,15 @@ def test_the_door(tmp_path, dataset, capsys):
     assert main(["index", str(tmp_path)]) == 2 and "--overwrite" in capsys.readouterr().err
     assert main(["index", str(tmp_path), "--overwrite", "--processes", "1"]) == 0
     assert main(["index", str(dataset), "--overwrite"]) == 2 and "frido.pack packed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["between two members", "in a head"])
+def test_a_tar_that_ends_too_early_is_refused(tmp_path, where):
+    """tarfile, and webdataset with it, takes both for whole tars with fewer samples."""
+    path = tmp_path / "000000.tar"
+    write(tmp_path, "%06d.tar", *({"__key__": f"s{n}", "png": picture(n), "txt": "words"} for n in range(6)))
+    with tarfile.open(path) as whole:
+        head = whole.getmembers()[7].offset
+    os.truncate(path, head + (0 if where == "between two members" else 100))
+    with pytest.raises(FridoError, match="no mark of the end"):
+        list(foreign.samples(path))

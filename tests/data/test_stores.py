@@ -1,5 +1,6 @@
 """Bytes of shards, from wherever they lie, past servers that fail and disks that are full."""
 
+import asyncio
 import errno
 import hashlib
 import json
@@ -114,6 +115,23 @@ def test_nobody_waits_for_ever(server, hasty, monkeypatch, fault):
     assert error.value.strerror.startswith("no answer in time")
     assert time.monotonic() - began < 0.9 + 2 * Remote.DEADLINE
     assert server.requests["train-000000.tar"] > 1
+
+
+def test_every_protocol_has_the_deadline(hasty):
+    import fsspec
+    from fsspec.asyn import AsyncFileSystem
+
+    class Stuck(AsyncFileSystem):
+        protocol = "stuck"
+
+        async def _cat_file(self, path, start=None, end=None, **kwargs):
+            await asyncio.sleep(60)
+
+    fsspec.register_implementation("stuck", Stuck, clobber=True)
+    began = time.monotonic()
+    with pytest.raises(OSError) as error:
+        Remote("stuck://bucket/vg").get("dataset.json")
+    assert error.value.strerror == "no answer in time, 4 times" and time.monotonic() - began < 10
 
 
 def test_nobody_listens(hasty):

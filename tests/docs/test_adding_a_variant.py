@@ -1,6 +1,8 @@
 """The worked examples of docs/adding_a_variant.md work."""
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 import torch
 import yaml
 
+from frido.cli.compose import compose
+from frido.contracts.scene import Object, Relationship, Scene
 from frido.denoisers.gated_norm import GatedNorm
 from tests.denoisers import options
 
@@ -86,15 +90,14 @@ def test_filter_measures_pixels():
     assert left.relationships == (Relationship(1, "on", 0),)
 
 
-def test_recipe_of_a_filter_composes(tmp_path, monkeypatch):
+def test_recipe_of_a_filter_composes(tmp_path):
     """The lines of the page, with the recipe beside the real options."""
     shutil.copytree(options.CONF, tmp_path / "conf")
     text = blocks("yaml")["conf/source/coco_compact.yaml"]
     (tmp_path / "conf" / "source" / "coco_compact.yaml").write_text(text)
-    monkeypatch.setattr("frido.cli.compose.config_dir", lambda: tmp_path / "conf")
     lines = re.findall(r"^python -m frido\.(pack|run) (.*coco_compact.*?)(?: +#.*)?$", PAGE, re.MULTILINE)
     assert len(lines) == 4
-    composed = [compose(door, words.split()) for door, words in lines]
+    composed = [compose(door, words.split(), directory=tmp_path / "conf") for door, words in lines]
     steps = [config["source"]["filters"] for config in composed[:3]]
     assert [list(step) for step in steps] == [["images", "aspect"], ["images", "aspect"], ["images"]]
     assert [step["aspect"]["most"] for step in steps[:2]] == [4.0, 8.0]

@@ -1,4 +1,5 @@
 import hashlib
+from functools import partial
 
 import pytest
 import torch
@@ -6,8 +7,11 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from frido.contracts.errors import FridoError
 from frido.metrics.features import inception
+from frido.metrics.features.bank import FeatureBank
 from frido.metrics.features.inception import FILES, Inception
+from frido.metrics.features.inception_if_found import InceptionIfFound
 from frido.metrics.features.scenes import WEIGHTS, SceneFeatures
+from frido.metrics.fid import FID
 from tests.metrics.pictures import held_out
 
 
@@ -50,6 +54,19 @@ def test_missing_inception_says_where_to_put_it(tmp_path, monkeypatch):
         Inception(weights=None)
     assert str(tmp_path / "hub" / "checkpoints" / FILES[0]) in str(error.value)
     assert "metrics=scenes" in error.value.do
+
+
+def test_without_inception_numbers_of_photographs_say_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    bank = FeatureBank(extractor=InceptionIfFound(weights=None), statistics={"fid": partial(FID, minimum=100)})
+    images, scenes = held_out(3)
+    bank.update(real=images, generated=images, scenes=scenes)
+    assert bank.compute() == {}
+    assert bank.card()["refused"] == {
+        "fid/inception": "no Inception weights here; docs/datasets.md says how to have them"
+    }
+    with pytest.raises(FridoError):  # what is asked for by name must be there
+        InceptionIfFound(weights=str(tmp_path / "typo.pth"))
 
 
 def test_inception_with_another_hash_is_refused(tmp_path):

@@ -131,7 +131,9 @@ def test_warnings_stand_in_plain_sight(run_directory):
     }
     (run_directory / "evaluation.json").write_text(json.dumps(cards))
     lines = (
-        (run_directory / "metrics.jsonl").read_text() + json.dumps({"images": 32769, "denoiser/loss": math.nan}) + "\n"
+        (run_directory / "metrics.jsonl").read_text()
+        + json.dumps({"images": 32769, "denoiser/loss": math.nan, "data/lost": 3.0})
+        + "\n"
     )
     (run_directory / "metrics.jsonl").write_text(lines)
     text = page.write([run_directory], run_directory / "report.html").read_text()
@@ -140,6 +142,7 @@ def test_warnings_stand_in_plain_sight(run_directory):
     assert any(words == "fid/scenes: no number, 4 images; at least 129 are needed" for words in warnings)
     assert "fid/scenes, judge/recall: train" in warnings, "a note that cards share is told once"
     assert any("denoiser/loss was not finite 1 times, first at 32" in words for words in warnings)
+    assert any(words.startswith("3 training samples could not be read") for words in warnings)
 
 
 EVIL = "<script>alert('&\"')</script>"

@@ -64,7 +64,7 @@ class MixedData(Dataset):
 
     def found(self, cache: Path) -> Path:
         """Return `cache` with a `dataset.json` that names those of all datasets."""
-        roots = [part.found(cache / f"{number}") for number, part in enumerate(self.parts)]
+        roots = self._roots(cache)
         specs = [read_spec(root) for root in roots]
         splits = {
             split: {"scenes": sum(spec["splits"].get(split, {"scenes": 0})["scenes"] for spec in specs)}
@@ -72,8 +72,7 @@ class MixedData(Dataset):
         }
         words = together([part.rows(root, "train").vocabulary for part, root in zip(self.parts, roots, strict=True)])
         told = [
-            {"root": str(root), "weight": weight, "sha256": sha256(root / SPEC)}
-            for root, weight in zip(roots, self.weights, strict=True)
+            {"sha256": sha256(root / SPEC), "weight": weight} for root, weight in zip(roots, self.weights, strict=True)
         ]
         evaluation = None if len(splits) > 1 else "no val or test images: evaluated on train"
         spec = {"format": FORMAT, "mixture": told, "grain": self.grain, "splits": splits, "evaluation": evaluation}
@@ -81,10 +80,12 @@ class MixedData(Dataset):
         return cache
 
     def rows(self, root: Path, split: str) -> Mixture:
-        roots = [Path(part["root"]) for part in read_spec(root)["mixture"]]
         held = [
             (part.rows(place, split), weight)
-            for part, place, weight in zip(self.parts, roots, self.weights, strict=True)
+            for part, place, weight in zip(self.parts, self._roots(root), self.weights, strict=True)
             if split in read_spec(place)["splits"]
         ]
         return Mixture([rows for rows, _ in held], weights=[weight for _, weight in held], grain=self.grain)
+
+    def _roots(self, cache: Path) -> list[Path]:
+        return [part.found(cache / f"{number}") for number, part in enumerate(self.parts)]

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -102,7 +103,8 @@ class Mixture(Rows):
         places = [self._place(row) for row in rows]
         for number, part in enumerate(self.parts):
             mine = [(at, row) for at, (owner, row) in enumerate(places) if owner == number]
-            found |= zip([at for at, _ in mine], part.scenes([row for _, row in mine]), strict=True)
+            scenes = (_named(number, scene) for scene in part.scenes([row for _, row in mine]))
+            found |= zip([at for at, _ in mine], scenes, strict=True)
         return [found[at] for at in range(len(rows))]
 
     def where(self, row: int) -> str:
@@ -111,13 +113,21 @@ class Mixture(Rows):
 
     def lost(self, row: int, error: FridoError) -> Lost:
         part, inside = self._place(row)
-        return self.parts[part].lost(inside, error)
+        return _named(part, self.parts[part].lost(inside, error))
 
     def _place(self, row: int) -> tuple[int, int]:
         """Return the dataset of a row, and its row there."""
         joined = int(self._joined[row])
         part = int(np.searchsorted(self._firsts, joined, side="right")) - 1
         return part, joined - int(self._firsts[part])
+
+
+S = TypeVar("S", Scene, Lost, Scene | Lost)
+
+
+def _named(dataset: int, found: S) -> S:
+    """Return what was read; a lost sample with its dataset's number before the shard's name."""
+    return found._replace(shard=f"{dataset}/{found.shard}") if isinstance(found, Lost) else found
 
 
 class _Numbered:

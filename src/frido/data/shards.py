@@ -145,13 +145,19 @@ class Shards(Rows):
             samples = self._samples(shard)[first : last + 1]
         except FridoError as error:
             return [Lost(part.name, f"number {place}", _reason(error)) for place in range(first, last + 1)]
-        start = min(member.offset for sample in samples for member in sample.members)
-        end = max(member.end for sample in samples for member in sample.members)
         try:
-            content = memoryview(self.store.read(part, start, end - start))
+            found = self._read(part, samples)
+            if any(isinstance(one, Lost) for one in found) and self.store.again(part):
+                found = self._read(part, samples)
         except OSError as error:
             why = error.strerror or str(error) or type(error).__name__
             return [Lost(part.name, sample.key, why) for sample in samples]
+        return found
+
+    def _read(self, part: Part, samples: Sequence[Sample]) -> list[Scene | Lost]:
+        start = min(member.offset for sample in samples for member in sample.members)
+        end = max(member.end for sample in samples for member in sample.members)
+        content = memoryview(self.store.read(part, start, end - start))
         return [self._scene(part, sample, content, start) for sample in samples]
 
     def _scene(self, part: Part, sample: Sample, content: memoryview, start: int) -> Scene | Lost:

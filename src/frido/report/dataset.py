@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from PIL import Image
 
@@ -19,11 +18,10 @@ from frido.data.images import opened
 from frido.data.packing.statistics import SIZES, Statistics
 from frido.data.shards import Shards, read_spec
 from frido.data.sources.base import SPLITS
-from frido.report import bars, graph
+from frido.report import bars, graph, template
 from frido.report.numbers import count
 from frido.report.table import flat, say
 
-TEMPLATES = Path(__file__).parent / "templates"
 WORDS = 30  # shown of categories, attributes, predicates
 COLUMNS = 32  # of a histogram; more values share one
 SHOWN_PX = 900  # longer side of the pictures on the page, at most
@@ -54,29 +52,24 @@ def write(root: Path, statistics: Statistics, out: Path, *, scenes: int) -> Path
 def render(root: Path, statistics: Statistics, *, scenes: int) -> str:
     """Return the page as text."""
     spec = read_spec(root)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["count"] = count
-    style = "".join((TEMPLATES / name).read_text() for name in ("page.css", "dataset.css"))
+    style = "".join(template.text(name) for name in ("page.css", "dataset.css"))
     told = {name: spec[name] for name in ("licence", "origin", "images", "source", "packing", "order", "hash")}
-    return environment.get_template("dataset.html.j2").render(
-        title=root.resolve().name,
-        origin=spec["origin"],
-        policy="default-src 'none'; img-src data:; style-src 'unsafe-inline'",
-        style=Markup(style),
-        facts=_facts(statistics, spec["vocabulary"]),
-        notes=_notes(spec),
-        charts=charts(statistics),
-        rankings=rankings(statistics),
-        filters=totals(spec["filters"]),
-        scenes=[_card(split, scene) for split, scene in chosen(root, spec, scenes)],
-        total=sum(statistics.scenes.values()),
-        card=[(key, say(value)) for key, value in flat(told)],
+    return template.filled(
+        "dataset.html.j2",
+        {
+            "title": root.resolve().name,
+            "origin": spec["origin"],
+            "policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'",
+            "style": Markup(style),
+            "facts": _facts(statistics, spec["vocabulary"]),
+            "notes": _notes(spec),
+            "charts": charts(statistics),
+            "rankings": rankings(statistics),
+            "filters": totals(spec["filters"]),
+            "scenes": [_card(split, scene) for split, scene in chosen(root, spec, scenes)],
+            "total": sum(statistics.scenes.values()),
+            "card": [(key, say(value)) for key, value in flat(told)],
+        },
     )
 
 

@@ -26,6 +26,8 @@ WRITTEN_BY = {
 }
 """Stages that leave these; of a run that was not asked for the stage they are not missed."""
 
+LOST = "data/lost"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -113,6 +115,11 @@ def _numbers(run: Run) -> list[tuple[str, str]]:
         broken = [images for images, value in points if not math.isfinite(value)]
         if broken:
             told.append(("warning", f"{name} was not finite {len(broken)} times, first at {count(broken[0])} images."))
+    for stage, of in (("", run), ("First stage: ", run.first_stage)):
+        lost = int(of.metrics[LOST][-1][1]) if of and LOST in of.metrics else 0
+        if lost:
+            one = f"{count(lost)} training samples could not be read and others stood in for them"
+            told.append(("warning", f"{stage}{one}; lost.jsonl names each."))
     if run.torn:
         told.append(
             ("note", "The last line of metrics.jsonl was torn (the run was stopped while writing) and is left out.")

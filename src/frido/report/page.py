@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
+from frido.report import template
 from frido.report.compare import differences
 from frido.report.curves import duration_seconds, panels, throughput
 from frido.report.first_stage import first_stages
@@ -22,7 +22,6 @@ from frido.report.picture import embed
 from frido.report.run import Run, read
 from frido.report.table import flat, rows, say
 
-TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_SCENES = 24
 SHOWN_MOMENTS = 4  # pictures shown of one periodic grid, evenly spread, first and last among them
 
@@ -51,37 +50,32 @@ def write(run_dirs: Sequence[Path], out: Path, *, scenes: int = SHOWN_SCENES) ->
 
 def render(runs: Sequence[Run], *, scenes: int) -> str:
     """Return the page as text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["count"] = count
-    style, script = ((TEMPLATES / name).read_text() for name in ("page.css", "page.js"))
+    style, script = (template.text(name) for name in ("page.css", "page.js"))
     # The browser itself refuses whatever is not in the file, and any script but ours.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     table, names = rows(runs), _names(runs)
-    return environment.get_template("page.html.j2").render(
-        title=runs[0].recipe if len(runs) == 1 else f"{len(runs)} runs side by side",
-        policy=policy,
-        style=Markup(style),
-        script=Markup(script),
-        several=len(runs) > 1,
-        names=names,
-        heads=[_head(run) for run in runs],
-        notes=notes(runs, names, table),
-        metrics=table,
-        first=first_stages(runs, names),
-        differences=differences(runs) if len(runs) > 1 else (),
-        galleries=galleries(runs, limit=scenes),
-        panels=panels(runs, names),
-        pictures=_periodic(runs, names),
-        throughput=throughput(runs, names),
-        configs=[(name, run.config_text) for name, run in zip(names, runs, strict=True)],
-        provenance=[(name, _provenance(run)) for name, run in zip(names, runs, strict=True)],
+    return template.filled(
+        "page.html.j2",
+        {
+            "title": runs[0].recipe if len(runs) == 1 else f"{len(runs)} runs side by side",
+            "policy": policy,
+            "style": Markup(style),
+            "script": Markup(script),
+            "several": len(runs) > 1,
+            "names": names,
+            "heads": [_head(run) for run in runs],
+            "notes": notes(runs, names, table),
+            "metrics": table,
+            "first": first_stages(runs, names),
+            "differences": differences(runs) if len(runs) > 1 else (),
+            "galleries": galleries(runs, limit=scenes),
+            "panels": panels(runs, names),
+            "pictures": _periodic(runs, names),
+            "throughput": throughput(runs, names),
+            "configs": [(name, run.config_text) for name, run in zip(names, runs, strict=True)],
+            "provenance": [(name, _provenance(run)) for name, run in zip(names, runs, strict=True)],
+        },
     )
 
 

@@ -3,33 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from frido.contracts.scene import Scene, Vocabulary
-from frido.data.filters.base import Filter
-from frido.data.filters.frequent import common
+from frido.contracts.scene import Scene
+from frido.data.filters.frequent import Frequent
 
 
-class FrequentAttributes(Filter):
-    """Leaves the attributes that are common; objects stay (sg2im, `preprocess_vg.py`).
+class FrequentAttributes(Frequent):
+    """Leaves the attributes that enough objects have; objects stay."""
 
-    Args:
-        least: How many objects of the training images must have an attribute.
-    """
+    kind = "attributes"
 
-    learns = True
+    def _told(self, scene: Scene) -> Iterable[Iterable[str]]:
+        return (item.attributes for item in scene.objects)
 
-    def __init__(self, *, least: int) -> None:
-        self.least = least
-        self._common: tuple[str, ...] = ()
-        self._known: frozenset[str] = frozenset()
-
-    def fit(self, scenes: Iterable[Scene]) -> None:
-        self._common = common((item.attributes for scene in scenes for item in scene.objects), self.least)
-        self._known = frozenset(self._common)
-
-    def words(self, vocabulary: Vocabulary) -> Vocabulary:
-        return replace(vocabulary, attributes=self._common)
-
-    def __call__(self, scene: Scene, split: str) -> Scene | None:
+    def __call__(self, scene: Scene, split: str) -> Scene:
         objects = tuple(
             item
             if self._known.issuperset(item.attributes)

@@ -127,6 +127,10 @@ def _members(tar: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
                     if len(content) != info.size:
                         raise _refused(tar, f"{info.name}: the tar ends after {len(content)} of {info.size} bytes")
                     yield info, content
+            with tar.open("rb") as raw:  # tarfile takes a tar that is cut before or in a head for a whole one
+                raw.seek(file.offset)
+                if raw.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                    raise _refused(tar, "no mark of the end: the rest is missing")
     except (tarfile.TarError, EOFError, OSError) as error:
         raise _refused(tar, f"{error}") from None
 

@@ -19,7 +19,7 @@ class Remote:
     A request that fails is repeated after each of `PAUSES`, unless the answer is final (not there, not allowed). A
     file that was asked for in vain is refused without asking for `FORGET` seconds, so that a bad shard costs its
     tries once and not for each of its samples. Every request over an asynchronous protocol (http, s3, gs) has a
-    deadline; a shard that cannot be had costs at most `PATIENCE` seconds and one request.
+    deadline, so that nobody waits for more than `PATIENCE` seconds and one request.
 
     Args:
         url: Of the folder.
