@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from frido.contracts.scene import Scene, Vocabulary
-from frido.data.pack import Packing
+from frido.data.packing.pack import Packing
 from frido.data.sources.base import Source
 
 SAMPLES, IMAGES, BATCH, RESOLUTION, SECONDS = 100_000, 1_000, 32, 256, 10.0

@@ -5,7 +5,7 @@ import pytest
 
 from frido.data.framing.centre import Centre
 from frido.data.framing.of_crop import OfCrop
-from frido.data.pack import Packing
+from frido.data.packing.pack import Packing
 from frido.data.reading import Reading
 from frido.data.sources.procedural import Procedural
 from frido.data.sources.scenes import Scenes

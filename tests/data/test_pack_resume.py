@@ -20,7 +20,7 @@ from frido.data.shards import read_spec
 SCRIPT = """
 import sys
 from pathlib import Path
-from frido.data.pack import Packing
+from frido.data.packing.pack import Packing
 from frido.data.sources.procedural import Procedural
 from frido.data.sources.scenes import Scenes
 

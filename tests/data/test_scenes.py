@@ -160,5 +160,5 @@ THUMBNAIL = [129, 101, 119, 129, 93, 92, 124, 129, 74, 138, 129, 129, 125, 140, 
 
 
 def test_sources_and_pack_import_no_torch():
-    code = "import sys, frido.data.pack, frido.data.sources.visual_genome; print('torch' in sys.modules)"
+    code = "import sys, frido.data.packing.pack, frido.data.sources.visual_genome; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -13,7 +13,7 @@ import pytest
 
 from frido.contracts.scene import Object, Relationship
 from frido.data import index
-from frido.data.pack import finished
+from frido.data.packing.pack import finished
 from frido.data.packing.verify import described, verify
 from frido.data.shards import read_spec
 from frido.pack import main

@@ -8,6 +8,7 @@ from typing import Any
 
 from frido.cli.build import build
 from frido.cli.compose import compose
+from frido.cli.pack_summary import summary
 from frido.contracts.errors import FridoError
 
 DAMAGED = 1
@@ -78,8 +79,6 @@ def index(arguments: Sequence[str]) -> int:
     from frido.data.packing import indexing
 
     spec = indexing.write(packing, folder, overwrite=asked.overwrite)
-    from frido.cli.pack import summary
-
     print("\n".join(summary(folder, spec)))
     return 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from frido.data.dataset import Dataset
-from frido.data.pack import Packing
+from frido.data.packing.pack import Packing
 from frido.data.reading import Reading
 from frido.data.shards import SPEC, Shards, read_spec
 from frido.data.sources.base import Source

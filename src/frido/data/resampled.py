@@ -16,7 +16,7 @@ from frido.contracts.scene import Scene, Vocabulary
 from frido.data import unindexed
 from frido.data.dataset import Dataset
 from frido.data.loader import batch_of
-from frido.data.pack import Packing
+from frido.data.packing.pack import Packing
 from frido.data.preparation import Preparation, Row
 from frido.data.reading import Reading
 from frido.data.shards import SPEC, Shards

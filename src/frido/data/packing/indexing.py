@@ -14,8 +14,8 @@ from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene, Vocabulary
 from frido.data import index
 from frido.data.index import SEGMENTATION, Member, Sample
-from frido.data.pack import Packing, finished
 from frido.data.packing import foreign, processes
+from frido.data.packing.pack import Packing, finished
 from frido.data.packing.processes import Advance
 from frido.data.packing.shard import check_unreadable, unreadable_image
 from frido.data.shards import SPEC, TOKENIZER, read_spec

@@ -17,9 +17,9 @@ from frido.contracts.scene import Scene, Vocabulary
 from frido.data import index
 from frido.data.images import opened
 from frido.data.index import Member, Sample
-from frido.data.pack import digest
 from frido.data.packing import processes
 from frido.data.packing.foreign import FOREIGN, refusal
+from frido.data.packing.pack import digest
 from frido.data.packing.processes import Advance
 from frido.data.shards import SPEC, TOKENIZER, read_spec
 from frido.data.upright import upright_size
