@@ -39,7 +39,7 @@ def stats(arguments: Sequence[str]) -> int:
     parser = _parser(
         "stats", "Print what a packed dataset holds, and draw it: histograms, and scenes with their boxes."
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write a page: one HTML file without links")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the page, one HTML file; by default DIR/stats.html")
     parser.add_argument("--scenes", type=int, default=12, help="scenes of each split drawn on it (%(default)s)")
     folder, asked = _asked(parser, arguments)
     if asked.scenes < 0:
@@ -49,10 +49,9 @@ def stats(arguments: Sequence[str]) -> int:
 
     found = statistics.read(folder, processes_=_processes(asked), quiet=False)
     print("\n".join(_told(found)))
-    if asked.out:
-        from frido.report import dataset
+    from frido.report import dataset
 
-        print(f"wrote {dataset.write(folder, found, asked.out, scenes=asked.scenes)}")
+    print(f"wrote {dataset.write(folder, found, asked.out or folder / 'stats.html', scenes=asked.scenes)}")
     return 0
 
 
