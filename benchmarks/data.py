@@ -93,6 +93,7 @@ def _packing() -> Packing:
         image_size=None,
         image_format="keep",
         quality=95,
+        image_node=False,
         max_unreadable=0,
         seed=0,
         run=16,

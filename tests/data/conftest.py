@@ -36,7 +36,7 @@ def make_source(make_scenes) -> MakeSource:
 def make_packing() -> MakePacking:
     def make(**changes) -> Packing:
         settings = {"scenes_per_shard": 16, "image_size": None, "seed": 0, "run": 3, "block": 2}
-        images = {"image_format": "keep", "quality": 95, "max_unreadable": 0}
+        images = {"image_format": "keep", "quality": 95, "max_unreadable": 0, "image_node": False}
         return Packing(**(settings | images | {"tokenizer_size": 300, "processes": 1} | changes))
 
     return make

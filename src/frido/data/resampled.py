@@ -59,6 +59,7 @@ class ResampledData(Dataset):
                     image_size=None,
                     image_format="keep",
                     quality=95,
+                    image_node=False,
                     max_unreadable=0,
                     seed=0,
                     run=1,

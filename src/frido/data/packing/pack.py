@@ -25,6 +25,7 @@ from frido.data.packing.shard import Job, Shared
 from frido.data.packing.unfinished import Unfinished, published, unfinished
 from frido.data.shards import FORMAT, SPEC, TOKENIZER, read_spec
 from frido.data.sources.base import SPLITS, Source
+from frido.data.sources.image_node import WithImageNode
 
 
 class Packing:
@@ -37,6 +38,8 @@ class Packing:
         image_format: "jpeg", "png" or "webp"; "keep" for whichever of these an image has, and JPEG where it has none
             or must change. Files that need no change are kept byte for byte.
         quality: Of JPEG and WebP files that are encoded here, 1 to 100.
+        image_node: Whether every scene also has the image itself as an object, `__image__`, which every other object is
+            `__in_image__`, as sg2im's graphs have.
         max_unreadable: Images that may be left out because they cannot be read; each is named in `dataset.json`.
         seed: Of the order in which samples are written.
         run: Samples that readers keep together (c of the order), stored in `dataset.json`.
@@ -53,6 +56,7 @@ class Packing:
         image_size: int | None,
         image_format: str,
         quality: int,
+        image_node: bool,
         max_unreadable: int,
         seed: int,
         run: int,
@@ -83,6 +87,7 @@ class Packing:
             raise FridoError("image_format of packing", got=image_format, wanted=wanted, do="set keep")
         self.scenes_per_shard = scenes_per_shard
         self.storing = Storing(image_size, image_format, quality)
+        self.image_node = image_node
         self.max_unreadable = max_unreadable
         self.seed = seed
         self.run = run
@@ -92,7 +97,7 @@ class Packing:
 
     def settings(self, source: Source) -> dict[str, Any]:
         """Return what decides the bytes of the dataset: two equal ones need not be packed twice."""
-        names = ("scenes_per_shard", "seed", "tokenizer_size")
+        names = ("scenes_per_shard", "image_node", "seed", "tokenizer_size")
         packing = {name: getattr(self, name) for name in names} | self.storing._asdict()
         return {"source": source.settings(), "packing": packing, "order": {"run": self.run, "block": self.block}}
 
@@ -106,6 +111,7 @@ class Packing:
             FridoError: `out` holds something already (a dataset: unless `overwrite`), cannot be written, or another
                 command writes it; or the source has no training scenes, or too many unreadable ones.
         """
+        source = WithImageNode(source) if self.image_node else source
         say = _silent if quiet else _say
         _check_any(source)
         settings = json.loads(json.dumps(self._fingerprint(source)))
