@@ -25,7 +25,8 @@ from frido.data.sources.procedural import Procedural
 from frido.data.sources.scenes import Scenes
 
 scenes = Scenes(resolution=32, min_objects=1, max_objects=3, min_size=0.36, max_size=0.5, min_visible=0.5, seed=0)
-packing = Packing(scenes_per_shard=3, image_size=None, image_format="keep", quality=95, image_node=False, max_unreadable=0, seed=0, run=3,
+packing = Packing(scenes_per_shard=3, image_size=None, image_format="keep", quality=95,
+                  image_node=False, max_unreadable=0, seed=0, run=3,
                   block=2, tokenizer_size=300, processes=2)
 packing.write(Procedural(scenes=scenes, train=90, val=10, test=5), Path(sys.argv[1]))
 """
