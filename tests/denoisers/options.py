@@ -19,6 +19,8 @@ def node(group: str, name: str) -> dict[str, Any]:
     """Return an option with its sub-options and a small size's dials filled in."""
     value = yaml.safe_load((CONF / group / f"{name}.yaml").read_text())
     for default in value.pop("defaults", []):
+        if isinstance(default, str) and default != "_self_":  # what it extends
+            value = node(group, default) | value
         if isinstance(default, dict):
             ((sub, option),) = default.items()
             where, _, place = sub.partition(

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -72,7 +73,10 @@ def decoded(image: bytes, resolution: int, *, frame: Frame, where: str) -> np.nd
         FridoError: The bytes are no whole image, or one of too many pixels.
     """
     with opened(io.BytesIO(image), where) as stored:
-        pixels = _shown(upright(stored), resolution, frame, where, by=Image.Resampling.BICUBIC)
+        _cut(stored.size, resolution, frame, where)  # refused by its header; even an orientation takes decoding a PNG
+        picture = upright(stored)
+        cut = _cut(picture.size, resolution, frame, where)
+        pixels = _shown(picture, resolution, cut, frame, by=Image.Resampling.BICUBIC)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -83,14 +87,30 @@ def labels(segmentation: bytes, resolution: int, *, frame: Frame, where: str) ->
         FridoError: The bytes are no whole image, or one of too many pixels.
     """
     with opened(io.BytesIO(segmentation), where) as stored:
-        return _shown(stored, resolution, frame, where, by=Image.Resampling.NEAREST).astype(np.int16) - 1
+        cut = _cut(stored.size, resolution, frame, where)
+        return _shown(stored, resolution, cut, frame, by=Image.Resampling.NEAREST).astype(np.int16) - 1
 
 
-def _shown(picture: Image.Image, resolution: int, frame: Frame, where: str, *, by: Image.Resampling) -> np.ndarray:
-    """Return `(resolution, resolution, ...)`, what a frame shows of a picture."""
-    width, left = _along(picture.width, *frame.box[0::2], resolution)
-    height, top = _along(picture.height, *frame.box[1::2], resolution)
+class Cut(NamedTuple):
+    """The size to which a picture is resized, and the corner at which it is then cut, pixels."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+
+
+def _cut(size: tuple[int, int], resolution: int, frame: Frame, where: str) -> Cut:
+    """Return how a picture of some size becomes what a frame shows of it; refuse one that would become too large."""
+    width, left = _along(size[0], *frame.box[0::2], resolution)
+    height, top = _along(size[1], *frame.box[1::2], resolution)
     _check_size((width, height), where)
+    return Cut(width, height, left, top)
+
+
+def _shown(picture: Image.Image, resolution: int, cut: Cut, frame: Frame, *, by: Image.Resampling) -> np.ndarray:
+    """Return `(resolution, resolution, ...)`, what a frame shows of a picture."""
+    width, height, left, top = cut
     if (width, height) != picture.size:
         picture = picture.resize((width, height), by)
     if picture.size != (resolution, resolution):

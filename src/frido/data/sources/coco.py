@@ -128,8 +128,6 @@ class Coco(Annotated):
         counts = self._counts["val"]
         kept = counts.pop("kept")
         counts |= {"moved to test": moved, "kept": {what: kept[what] - moved[what] for what in kept}}
-        for handle in others:
-            self._count("read", "test", self._annotation("test", handle), None)
         self._kept["val"] = first
         self._kept["test"] = [handle for handle in others if self._survives("test", handle)]
 
