@@ -142,3 +142,16 @@ def test_random_crops_and_flips_belong_to_the_sample(dataset, make_reading):
         return np.concatenate([loader.at(24).pixels.numpy() for loader in loaders])
 
     assert (pixels(1) == pixels(3)).all()
+
+
+def test_an_image_is_framed_anew_in_every_epoch(dataset, make_reading):
+    from frido.data.framing.random_2d import Random2d
+
+    rows = Shards.below(dataset, "train")
+    reading = make_reading(crop=Random2d(least=16), flip=0.5)
+    stream = reading.stream(rows, order=rows.order(seed=0), batch=60, rank=0, world_size=1)
+    crops = []
+    for epoch in range(2):
+        batch = stream.at(60 * epoch)
+        crops.append(dict(zip(batch.ids, batch.annotations.crops_xyxy.tolist(), strict=True)))
+    assert sum(crops[0][name] == crops[1][name] for name in crops[0]) < 20

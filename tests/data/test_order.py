@@ -64,3 +64,10 @@ def test_every_row_is_equally_likely_at_every_place():
     """A shuffle that forgot a level would leave holes."""
     firsts = [at(Order(shard_sizes=[4, 4], run=1, block=2, seed=seed), 0) for seed in range(800)]
     assert np.bincount(firsts, minlength=8) == pytest.approx(np.full(8, 100), abs=45)
+
+
+def test_memory_does_not_grow_with_the_epochs():
+    order = Order(shard_sizes=[5, 4], run=2, block=1, seed=0)
+    for position in range(0, 9 * 50, 3):
+        order.indices(np.arange(position, position + 12))
+        assert len(order._epochs) <= 2

@@ -130,6 +130,15 @@ def test_what_is_lost_is_told_and_replaced(copy, dataset, stream, cache_mb):
     assert whole.lost == ()
 
 
+@pytest.mark.parametrize("cache_mb", [0, 16])
+def test_what_is_lost_is_told_whenever_its_row_is_due(copy, stream, cache_mb):
+    """Whatever was asked for before: what a training is told does not depend on threads."""
+    (copy / "train-000002.tar").unlink()
+    reader = stream(copy, cache_mb=cache_mb)
+    first = reader.at(0).lost
+    assert set(reader.at(60).lost) == set(first) and reader.at(0).lost == first
+
+
 def test_an_image_that_was_corrupt_when_packed_is_lost(dataset, stream, monkeypatch):
     """The bytes are as packed and do not decode."""
     shards, scenes = Shards.below(dataset, "train"), Shards.scenes

@@ -30,7 +30,7 @@ from frido.data.evaluation import EvaluationSplit, evaluation_split
 from frido.data.order import InOrder
 from frido.data.rows import Rows
 from frido.diffusion.given import Given
-from frido.engine import checkpoint, distributed
+from frido.engine import checkpoint, distributed, loss_budget
 from frido.nn.seeded import seeded
 from frido.tracking.several import SeveralTrackers
 
@@ -50,6 +50,7 @@ class Session:
         self.rank, self.world_size = distributed.rank(), distributed.world_size()
         self.is_first = distributed.is_main()
         self._looked = False
+        self._rows: dict[str, Rows] = {}
 
     @classmethod
     @contextmanager
@@ -149,7 +150,9 @@ class Session:
         return self.rows("train").vocabulary
 
     def rows(self, split: str) -> Rows:
-        return self.data.rows(self.path("data"), split)
+        if split not in self._rows:
+            self._rows[split] = self.data.rows(self.path("data"), split)
+        return self._rows[split]
 
     def stream(self, *, batch: int, seed: int) -> Stream:
         """Return this rank's part of the shuffled training images."""
@@ -166,6 +169,9 @@ class Session:
         """Yield the first `count` training rows, all by default, as training shows them; lost ones are replaced.
 
         With `share`, every rank gets its own part of them.
+
+        Raises:
+            FridoError: More are lost at once than may be in all.
         """
         self._all_there()
         rows = self.rows("train")
@@ -174,9 +180,13 @@ class Session:
         stream = self.data.reading.stream(
             rows, order=InOrder(len(rows)), batch=batch * ranks, rank=rank, world_size=ranks
         )
-        for start in range(0, count - rank * batch, batch * ranks):
-            yield stream.at(start).rows(0, min(batch, count - rank * batch - start))
-        stream.close()
+        try:
+            for start in range(0, count - rank * batch, batch * ranks):
+                found = stream.at(start)
+                loss_budget.check(found.lost, most=self.data.max_loss)
+                yield found.rows(0, min(batch, count - rank * batch - start))
+        finally:
+            stream.close()
 
     def in_order(self, split: str, *, batch: int, count: int, share: bool = False) -> Iterator[Batch]:
         """Yield the first `count` held-out samples of a split by row; with `share`, every rank gets its own part.

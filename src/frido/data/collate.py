@@ -12,6 +12,7 @@ from frido.data.filters.base import with_objects
 from frido.data.framing.base import Coordinates, Frame
 from frido.data.framing.mirror import exchanged_words
 from frido.data.images import labels
+from frido.data.sources.image_node import IMAGE, IN_IMAGE
 
 PADDING = -1
 
@@ -71,11 +72,16 @@ def _mirrored(scene: Scene) -> Scene:
 
 
 def at_most(scene: Scene, max_objects: int) -> Scene:
-    """Return `scene` with at most so many objects, in their order: those in relationships before the others."""
+    """Return `scene` with at most so many objects, in their order: those in relationships before the others.
+
+    The image itself, where it is an object, is always left, and what is in relation to it alone is related to nothing.
+    """
     if len(scene.objects) <= max_objects:
         return scene
-    related = {end for r in scene.relationships for end in (r.subject, r.object)}
-    chosen = sorted(sorted(range(len(scene.objects)), key=lambda i: i not in related)[:max_objects])
+    told = (one for one in scene.relationships if one.predicate != IN_IMAGE)
+    related = {end for one in told for end in (one.subject, one.object)}
+    image = {number for number, item in enumerate(scene.objects) if item.category == IMAGE}
+    chosen = sorted(sorted(range(len(scene.objects)), key=lambda i: (i not in image, i not in related))[:max_objects])
     return with_objects(scene, [(number, scene.objects[number]) for number in chosen])
 
 
@@ -118,7 +124,9 @@ def annotate(
         boxes[row] = item.box
         for column, word in enumerate(item.attributes[:max_attributes]):
             attributes[row, column] = _id(ids[1], word, "attribute", scene)
-    for row, told in enumerate(scene.relationships[:max_relationships]):
+    # what an image cannot do without comes first: each object's relationship to the image itself
+    told_first = sorted(scene.relationships, key=lambda told: told.predicate != IN_IMAGE)
+    for row, told in enumerate(told_first[:max_relationships]):
         relationships[row] = told.subject, _id(ids[2], told.predicate, "predicate", scene), told.object
     crop, mirrored = np.array(frame.crop, np.float32), np.array(frame.mirrored)
     return categories, attributes, boxes, relationships, caption(scene, max_caption), crop, mirrored

@@ -21,6 +21,9 @@ from frido.data.rows import Positions, Rows
 TRIES = 100
 """Substitutes that are tried for a sample that cannot be read."""
 
+Found = tuple[Row, tuple[Lost, ...]]
+"""A row, and what could not be read before it: none, unless it is a substitute."""
+
 
 class Loader:
     """A `Stream` of images: `at(images_seen)` is this rank's part of the global batch that starts there.
@@ -69,7 +72,7 @@ class Loader:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="loader") if workers else None
         self._ahead: dict[int, Future[Batch]] = {}
         fits = len(rows) * 3 * preparation.resolution**2 <= cache_mb * 2**20
-        self._table = _Table() if fits and preparation.fixed else None
+        self._table = _Table(cache_mb * 2**20) if fits and preparation.fixed else None
 
     def __len__(self) -> int:
         """Return the number of rows of the split: one epoch."""
@@ -96,33 +99,34 @@ class Loader:
         first = images_seen + self.rank * self.per_rank
         positions = np.arange(first, first + self.per_rank, dtype=np.int64)
         rows = self.order.indices(positions).tolist()
-        lost: list[Lost] = []
         if self._table is None:
-            found = self._read(rows, positions.tolist(), lost)
+            found = self._read(rows, positions.tolist())
         else:
-            found = self._table.rows(rows, lambda missing: self._read(missing, missing, lost))
-        return batch_of(found, positions=torch.from_numpy(positions), lost=lost)
+            found = self._table.rows(rows, lambda missing: self._read(missing, missing))
+        lost = [one for _, losses in found for one in losses]
+        return batch_of([row for row, _ in found], positions=torch.from_numpy(positions), lost=lost)
 
-    def _read(self, rows: Sequence[int], positions: Sequence[int], lost: list[Lost]) -> list[Row]:
+    def _read(self, rows: Sequence[int], positions: Sequence[int]) -> list[Found]:
         scenes = self.rows.scenes(rows)
-        return [self._row(*told, lost) for told in zip(scenes, rows, positions, strict=True)]
+        return [self._row(*told) for told in zip(scenes, rows, positions, strict=True)]
 
-    def _row(self, scene: Scene | Lost, row: int, position: int, lost: list[Lost]) -> Row:
-        """Return a scene's row; or, if it cannot be read, that of the first substitute that can.
+    def _row(self, scene: Scene | Lost, row: int, position: int) -> Found:
+        """Return a scene's row; or, if it cannot be read, that of the first substitute that can, and what was lost.
 
         Substitutes are drawn by the row alone: they are the same on whatever rank it is read.
         """
         tried = self._tried(scene, row, position)
         if not isinstance(tried, Lost):
-            return tried
+            return tried, ()
+        lost = [tried]
         substitutes = np.random.Generator(np.random.Philox(key=[zlib.crc32(b"substitutes"), row]))
         for _ in range(TRIES):
-            lost.append(tried)
             row = int(substitutes.integers(len(self)))
             (scene,) = self.rows.scenes([row])
             tried = self._tried(scene, row, position)
             if not isinstance(tried, Lost):
-                return tried
+                return tried, tuple(lost)
+            lost.append(tried)
         wanted = f"one of {TRIES} samples that can be read"
         raise FridoError(f"shard {tried.shard}, key {tried.key}", got=tried.reason, wanted=wanted, do=AGAIN)
 
@@ -157,12 +161,21 @@ def batch_of(rows: Sequence[Row], *, positions: Int[Tensor, "batch"], lost: Sequ
 
 
 class _Table:
-    """Prepared rows of a split, kept once they were asked for."""
+    """Prepared rows of a split, and what was lost on the way to them, kept once they were asked for.
 
-    def __init__(self) -> None:
-        self._rows: dict[int, Row] = {}
+    Args:
+        most: Bytes; rows beyond are prepared anew each time.
+    """
 
-    def rows(self, wanted: Sequence[int], read: Callable[[Sequence[int]], list[Row]]) -> list[Row]:
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self._rows: dict[int, Found] = {}
+
+    def rows(self, wanted: Sequence[int], read: Callable[[Sequence[int]], list[Found]]) -> list[Found]:
         missing = sorted({row for row in wanted if row not in self._rows})
-        self._rows.update(zip(missing, read(missing), strict=True))
-        return [self._rows[row] for row in wanted]
+        new = dict(zip(missing, read(missing), strict=True))
+        for number, found in new.items():
+            if self._left > 0:
+                self._left -= found[0].nbytes
+                self._rows[number] = found
+        return [self._rows[row] if row in self._rows else new[row] for row in wanted]

@@ -40,12 +40,11 @@ class Order:
         return rows
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        rows = self._epochs.get(epoch)
-        if rows is None:
-            rows = self._shuffled(epoch)
+        known = self._epochs  # once: other threads put others in its place
+        if epoch not in known:
             # a batch touches two epochs at most and prefetching stays close; two are kept in all
-            self._epochs = {kept: self._epochs[kept] for kept in list(self._epochs)[-1:]} | {epoch: rows}
-        return rows
+            known = self._epochs = dict([*known.items()][-1:]) | {epoch: self._shuffled(epoch)}
+        return known[epoch]
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         word = ((self.seed << 32) ^ zlib.crc32(b"order")) & (2**64 - 1)

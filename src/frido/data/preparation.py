@@ -9,6 +9,7 @@ from frido.data.collate import annotate, framed, segments
 from frido.data.framing.base import Coordinates, Crop, Frame
 from frido.data.framing.of_crop import OfCrop
 from frido.data.images import decoded
+from frido.data.sources.image_node import IMAGE
 
 
 class Row(NamedTuple):
@@ -25,6 +26,12 @@ class Row(NamedTuple):
     image: np.ndarray | None
     segmentation: np.ndarray | None
     annotations: tuple[np.ndarray, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of its arrays, bytes."""
+        arrays = [array for array in (self.image, self.segmentation, *self.annotations) if array is not None]
+        return sum(array.nbytes for array in arrays)
 
 
 class Preparation:
@@ -81,10 +88,20 @@ class Preparation:
             id=scene.id,
             image=decoded(scene.image, self.resolution, frame=frame, where=where) if scene.image else None,
             segmentation=segments(scene, vocabulary, self.resolution, frame) if scene.segmentation else None,
-            annotations=annotate(framed(scene, frame, self.coordinates), vocabulary, frame, **self.limits),
+            annotations=annotate(
+                framed(scene, frame, self.coordinates), vocabulary, frame, **with_image_node(self.limits, vocabulary)
+            ),
         )
 
     def _frame(self, scene: Scene, random: np.random.Generator) -> Frame:
         """Return what is shown of a scene: all of one that has no image."""
         box = self.crop.box(scene.width, scene.height, random) if scene.width else (0.0, 0.0, 1.0, 1.0)
         return Frame(box, mirrored=bool(random.random() < self.flip))
+
+
+def with_image_node(limits: dict[str, int], vocabulary: Vocabulary) -> dict[str, int]:
+    """Return limits with room for the image itself and every object's relationship to it, where a dataset has these."""
+    if IMAGE not in vocabulary.categories:
+        return limits
+    objects, relationships = limits["max_objects"], limits["max_relationships"]
+    return limits | {"max_objects": objects + 1, "max_relationships": relationships + objects}

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from frido.contracts.errors import FridoError
@@ -14,7 +14,7 @@ from frido.tracking.jsonl import LOST
 log = logging.getLogger(__name__)
 
 NAMED = 5
-"""Samples that the error names; the file names all."""
+"""Samples that an error or a warning names; the file names all."""
 
 
 class LossBudget:
@@ -60,25 +60,45 @@ class LossBudget:
                 file.writelines(lines)
                 file.flush()
                 os.fsync(file.fileno())
-        if self.count > self.most:
-            raise self._over(list(new.values()))
-        if distributed.is_main():
-            for one in new.values():
-                log.warning("replaced %s, key %s: %s (%d of %d)", *one, self.count, self.most)
+        check(list(self._known.values()), most=self.most, named=self.file)
+        if distributed.is_main() and new:
+            told = "; ".join(said(list(new.values())))
+            log.warning("%d samples of at most %d could not be read and were replaced: %s", self.count, self.most, told)
 
     def restore(self) -> None:
-        """Know what the file names, after it was cut back to a checkpoint."""
+        """Know what the file names, after it was cut back to a checkpoint.
+
+        Raises:
+            FridoError: It names more than may be lost by now.
+        """
         lines = self.file.read_text().splitlines() if distributed.is_main() and self.file.exists() else []
         told = distributed.from_main([json.loads(line) for line in lines])
         self._known = {(one["shard"], one["key"]): Lost(one["shard"], one["key"], one["reason"]) for one in told}
+        check(list(self._known.values()), most=self.most, named=self.file)
 
-    def _over(self, new: list[Lost]) -> FridoError:
-        named = [f"{one.shard}, key {one.key}: {one.reason}" for one in new[:NAMED]]
-        more = [f"and {len(new) - NAMED} more"] if len(new) > NAMED else []
-        return FridoError(
-            f"samples that cannot be read: {self.count}",
-            got="\n          ".join([*named, *more]),
-            wanted=f"at most data.max_loss={self.most}",
-            do=f"pack or copy the dataset again; or let others replace them: data.max_loss={self.count} "
-            f"(all are named in {self.file})",
+
+def check(lost: Sequence[Lost], *, most: int, named: Path | None = None) -> None:
+    """Refuse that more samples are lost than may be.
+
+    Args:
+        lost: All of them, the latest last.
+        most: So many may be.
+        named: The file that names them, if there is one.
+
+    Raises:
+        FridoError: They are more.
+    """
+    if len(lost) > most:
+        others = f" (all are named in {named})" if named else ""
+        raise FridoError(
+            f"samples that cannot be read: {len(lost)}",
+            got="\n          ".join(said(lost)),
+            wanted=f"at most data.max_loss={most}",
+            do=f"pack or copy the dataset again; or let others replace them: data.max_loss={len(lost)}{others}",
         )
+
+
+def said(lost: Sequence[Lost]) -> list[str]:
+    """Return the latest of some lost samples in words, and how many more there are."""
+    words = [f"{one.shard}, key {one.key}: {one.reason}" for one in lost[-NAMED:]]
+    return [*words, f"and {len(lost) - NAMED} more"] if len(lost) > NAMED else words
