@@ -74,8 +74,8 @@ def packed(folder: Path) -> dict[str, Any]:
 
 def epoch(server: Server, folder: Path, *, ranks: int, cache_gb: float, epochs: int = 1) -> tuple[int, int]:
     """Return the requests for shards and their bytes, over some epochs; processes of a node take turns."""
-    pin(Remote(server.url), folder / "pinned")
-    where = {"pinned": folder / "pinned", "cache": folder / "cache", "cache_gb": cache_gb}
+    pinned = pin(Remote(server.url), folder / "pinned")
+    where = {"pinned": pinned, "cache": folder / "cache", "cache_gb": cache_gb}
     rows = [Shards(store_at(server.url, **where), "train") for _ in range(ranks)]
     order = rows[0].order(seed=0)
     server.counts.clear()

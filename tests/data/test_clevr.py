@@ -151,6 +151,14 @@ def test_files_that_are_not_clevrs_are_named(tmp_path, content, message):
         read(tmp_path)
 
 
+def test_settings_tell_what_was_read(layout, tmp_path):
+    root = shutil.copytree(layout, tmp_path / "moved")
+    assert read(root).settings() == read(layout).settings()
+    path = root / "scenes/CLEVR_val_scenes.json"
+    path.write_text(path.read_text() + " ")
+    assert read(root).settings() != read(layout).settings()
+
+
 def test_other_names_of_splits(layout):
     source = read(layout, {"train": "val"})
     assert source.count("train") == 3 and source.count("val") == 0

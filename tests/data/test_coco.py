@@ -18,14 +18,18 @@ from PIL import Image
 
 from frido.cli.build import build
 from frido.cli.compose import compose
+from frido.cli.pack_summary import filter_table
 from frido.contracts.errors import FridoError
 from frido.contracts.geometry import holds
 from frido.data.encoding import Storing, packed
+from frido.data.evaluation import evaluation_split
 from frido.data.filters.object_count import ObjectCount
 from frido.data.relations.geometric import GeometricRelations
+from frido.data.shards import Shards, read_spec
 from frido.data.sources import coco_masks
 from frido.data.sources.coco import Coco
 from frido.data.sources.coco_writer import CocoWriter
+from frido.pack import main
 
 PLAIN = {
     "year": 2017,
@@ -90,6 +94,23 @@ def test_the_first_val_images_stay_and_the_others_are_test(real):
     assert last[0] == last[1]
 
 
+def test_moved_images_are_counted_once(real):
+    parted, whole = (recipe("coco_sg2im", real / "coco2017", f"source.val_images={n}").filters() for n in (4, "null"))
+    for step, counts in whole["val"].items():
+        for what, number in counts.items():
+            assert number == parted["val"][step][what] + parted["test"][step][what], (step, what)
+
+
+def test_drawn_relationships_are_counted_where_they_are_stored(real, tmp_path, make_packing):
+    spec = make_packing(image_size=32).write(recipe("coco_sg2im", real / "coco2017"), tmp_path / "out", quiet=True)
+    shards = Shards.below(tmp_path / "out", "train")
+    *_, kept, stored = spec["filters"]["train"]
+    drawn = sum(len(shards.scene(row).relationships) for row in range(len(shards)))
+    assert (kept["step"], kept["relationships"]) == ("kept", 0)
+    assert stored == {**kept, "step": "stored", "relationships": drawn} and drawn >= len(shards)
+    assert any(line.split()[:2] == ["stored,", "train"] for line in filter_table(spec["filters"]))
+
+
 @pytest.mark.parametrize(
     ("name", "train", "val"),
     [("coco_layout2im", 10, 9), ("coco_label2im", 20, 15), ("coco_label2im_sg2im", 10, 12)],
@@ -141,6 +162,37 @@ def test_edition_of_2014(real):
         before = later[scene.id]
         assert scene.captions == before.captions and len(scene.objects) == len(before.objects)
         assert scene.image == (real / f"coco2017/val2017/{int(scene.id):012d}.jpg").read_bytes()
+
+
+def test_a_part_without_train_is_packed_verified_and_counted(real, tmp_path, capsys):
+    root, out = f"source.root={real / 'coco2014_derived'}", str(tmp_path / "out")
+    assert main(["source=coco_t2i", root, f"out={out}", "format.processes=1", "format.image_size=32"]) == 0
+    assert main(["verify", out, "--processes", "1"]) == 0
+    assert main(["stats", out, "--processes", "1"]) == 0
+    spec, printed = read_spec(Path(out)), capsys.readouterr().out
+    assert {split: part["scenes"] for split, part in spec["splits"].items()} == {"val": 6}
+    assert spec["evaluation"] is None and evaluation_split(Path(out)) == ("val", None)
+    assert "images: 6 val" in printed and "kept, train" not in printed
+    with pytest.raises(FridoError, match="split train"):
+        Shards.below(Path(out), "train")
+
+
+def test_images_that_all_lie_elsewhere(real, tmp_path, make_packing):
+    ignore = shutil.ignore_patterns("*.jpg")
+    root = shutil.copytree(real / "coco2014_derived", tmp_path / "coco", ignore=ignore)
+    with pytest.raises(FridoError, match=r"6 dropped by file missing[\s\S]*source\.root") as error:
+        make_packing().write(recipe("coco_t2i", root), tmp_path / "out", quiet=True)
+    assert "frequent" not in str(error.value)
+
+
+def test_unreadable_images_are_named_by_file(real, tmp_path, make_packing):
+    root = shutil.copytree(real / "coco2014_derived", tmp_path / "coco")
+    names = sorted(f"val2014/{path.name}" for path in (root / "val2014").iterdir())[:2]
+    for name in names:
+        (root / name).write_bytes(b"<html>")
+    spec = make_packing(max_unreadable=2).write(recipe("coco_t2i", root), tmp_path / "out", quiet=True)
+    assert sorted(image["name"] for image in spec["unreadable"]) == names
+    assert spec["filters"]["val"][-1]["images"] == 4
 
 
 def test_challenge_lists(real):

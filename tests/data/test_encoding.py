@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,27 @@ def test_an_image_cut_short_is_refused_also_where_it_would_be_kept():
         with pytest.raises(FridoError) as error:
             store(content, KEEP)
         assert "0x" not in str(error.value), "an address in memory differs between runs"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_a_damaged_exif_block_ends_in_a_refusal_at_worst():
+    """Pillow's own errors differ with the byte: all become the one that names the image."""
+    exif, dice, refused = Image.Exif(), random.Random(0), 0
+    blocks = {0x8769: {0x829A: 0.01}, 0x8825: {1: "N", 2: (1.0, 2.0, 3.0)}}
+    exif.update({0x0112: 6, 0x010F: "maker", 0x011A: 72.0, **blocks})
+    whole = encode(Image.fromarray(np.zeros((6, 4, 3), np.uint8)), "JPEG", exif=exif)
+    start = whole.index(b"Exif")
+    length = int.from_bytes(whole[start - 2 : start], "big") - 2
+    for _ in range(2000):
+        content = bytearray(whole)
+        for _ in range(dice.choice((1, 2, 4))):
+            content[start + dice.randrange(length)] = dice.randrange(256)
+        try:
+            assert store(bytes(content), KEEP).image
+        except FridoError as error:
+            refused += 1
+            assert error.what == "image of scene s"
+    assert 0 < refused < 200
 
 
 def test_real_files_of_every_mode():

@@ -36,6 +36,17 @@ def test_splits_and_classes(tmp_path, make_packing):
     assert (scene.width, scene.height, scene.objects[0].box) == (20, 10, (0, 0, 1, 1))
 
 
+def test_other_kinds_of_images_are_read_and_hidden_files_are_not(tmp_path, make_packing):
+    folder(tmp_path, "train/cat/a.tiff", "train/cat/b.bmp", "train/dog/c.GIF", "train/.thumbnails/a.jpg")
+    (tmp_path / "train/cat/._a.jpg").write_bytes(b"what a Mac leaves")
+    (tmp_path / "train/.b.png").write_bytes(b"")
+    source = read(tmp_path)
+    assert list(classes(source, "train")) == ["train-cat-a", "train-cat-b", "train-dog-c"]
+    spec = make_packing().write(source, tmp_path / "out", quiet=True)
+    assert spec["unreadable"] == [] and spec["splits"]["train"]["scenes"] == 3
+    assert Shards.below(tmp_path / "out", "train").scene(0).image.startswith(b"\xff\xd8")
+
+
 def test_a_class_is_what_the_list_says(tmp_path):
     """In ImageNet's order, which is that of the folders; it has two classes "crane"."""
     folder(tmp_path, "n2/a.jpg", "n1/b.jpg", "n3/c.jpg")

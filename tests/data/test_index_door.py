@@ -192,10 +192,23 @@ def test_samples_that_cannot_be_used_are_named_or_counted(tmp_path, make_packing
     if sample.get("png", picture(0)) == picture(0):
         with pytest.raises(FridoError, match=words):
             foreign.scene_of("k", sample)
-    assert "max_unreadable=1" in str(error.value) and not (tmp_path / "dataset.json").exists()
+    assert "train-000000.tar, " in str(error.value) and "format.max_unreadable=1" in str(error.value)
+    assert not (tmp_path / "dataset.json").exists()
     spec = indexing.write(make_packing(max_unreadable=1), tmp_path, quiet=True)
     assert spec["splits"]["train"]["scenes"] == 1 and len(spec["unreadable"]) == 1
     assert verify(tmp_path, processes_=1, quiet=True) == []
+
+
+def test_tars_of_val_alone_are_a_dataset(tmp_path, make_packing):
+    write(tmp_path, "val-%d.tar", {"__key__": "a", "png": picture(0)}, {"__key__": "b", "txt": "no image"})
+    write(tmp_path, "test-%d.tar", {"__key__": "c", "png": b"torn"})
+    with pytest.raises(FridoError, match=r"2 that cannot be read\n.*test-0\.tar.*\n.*val-0\.tar"):
+        indexing.write(make_packing(), tmp_path, quiet=True)
+    spec = indexing.write(make_packing(max_unreadable=2), tmp_path, quiet=True)
+    assert list(spec["splits"]) == ["val"] and spec["evaluation"] is None
+    (tmp_path / "val-0.tar").unlink()
+    with pytest.raises(FridoError, match="without a sample"):
+        indexing.write(make_packing(max_unreadable=2), tmp_path, overwrite=True, quiet=True)
 
 
 def test_a_turned_image_is_shown_upright():

@@ -16,7 +16,7 @@ from frido.data.mixed import MixedData
 from frido.data.packed import PackedData
 from frido.data.procedural import ProceduralData
 from frido.data.reading import Reading
-from frido.data.shards import Shards
+from frido.data.shards import Shards, read_spec
 
 
 @pytest.fixture
@@ -94,6 +94,32 @@ def test_datasets_mix_by_weight(dataset, tmp_path, make_source, make_packing, re
     (other / "train-000001.tar").unlink()
     with pytest.raises(FridoError, match=r"other/train-000001\.tar"):
         data.prepare(tmp_path / "cache")
+
+
+def test_held_out_scenes_of_a_mixture_have_the_ids_of_training(tmp_path, make_source, make_packing, reading):
+    """Only the second has a split to hold out, and its words are other ones."""
+    make_packing().write(make_source(val=0, test=0), tmp_path / "first", quiet=True)
+    make_packing(image_node=True).write(make_source(train=5, val=3, test=0), tmp_path / "second", quiet=True)
+    where = {"cache_gb": 0.0, "cache_dir": "nowhere", "reading": reading, "max_loss": 0, "grain": 2}
+    data = MixedData(shards=[str(tmp_path / "first"), str(tmp_path / "second")], weights=[1.0, 1.0], **where)
+    root = data.prepare(tmp_path / "cache")
+    rows = {split: data.rows(root, split) for split in ("train", "val")}
+    assert rows["val"].vocabulary == rows["train"].vocabulary
+    assert list(rows["val"].vocabulary.categories) == read_spec(root)["vocabulary"]["categories"]
+    assert rows["val"].vocabulary.categories.index("__image__") > 0
+    assert rows["val"].lost(0, FridoError("x", got=1, wanted="y", do="z")).shard == "1/val-000000.tar"
+
+
+def test_a_mixture_notices_that_a_part_was_packed_anew(tmp_path, make_source, make_packing, reading):
+    for name in ("first", "second"):
+        make_packing().write(make_source(train=5, val=3, test=0), tmp_path / name, quiet=True)
+    where = {"cache_gb": 0.0, "cache_dir": "nowhere", "reading": reading, "max_loss": 0, "grain": 2}
+    data = MixedData(shards=[str(tmp_path / "first"), str(tmp_path / "second")], weights=[1.0, 1.0], **where)
+    root = data.prepare(tmp_path / "cache")
+    make_packing().write(make_source(train=6, val=3, test=0), tmp_path / "second", overwrite=True, quiet=True)
+    with pytest.raises(FridoError, match=r"second/dataset\.json, a part of the mixture"):
+        data.rows(root, "train")
+    assert len(data.rows(data.prepare(tmp_path / "cache"), "train")) == 11
 
 
 def test_weights_of_a_mixture_are_positive_and_as_many(reading):

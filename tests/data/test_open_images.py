@@ -174,6 +174,17 @@ def test_groups_apart_or_left_out(tmp_path):
     assert categories(drawn=WithoutAttributes(names=["depiction"]), groups=GroupNames()) == ["Egg (Food) (group)"]
 
 
+def test_settings_tell_what_was_read(tmp_path):
+    boxes, pairs = ["1,a,0,/m/1,0,1,0,1,0,0,1,0"], ["a,/m/1,/m/1,0,1,0,1,0,1,0,1,on"]
+    first = write(tmp_path, boxes, pairs).settings()["annotations"]
+    assert list(first) == [
+        *("train-annotations-bbox.csv", "oidv6-train-annotations-vrd.csv"),
+        *("oidv7-class-descriptions-boxable.csv", "oidv6-attributes-description.csv"),
+    ]
+    other = write(tmp_path, ["1,a,0,/m/1,0,1,0,1,0,0,0,0"], pairs).settings()["annotations"]
+    assert {name for name in first if first[name] != other[name]} == {"train-annotations-bbox.csv"}
+
+
 def test_part_of_the_images_will_do(tmp_path):
     write(tmp_path, ["1,a,0,/m/1,0,1,0,1,0,0,1,0", "1,b,0,/m/2,0,1,0,1,0,0,0,0"])
     (tmp_path / "train/a.jpg").unlink()

@@ -37,6 +37,14 @@ def test_a_written_visual_genome_is_packed_like_the_real_one(tmp_path, capsys):
     assert re.search(r"^  read +9 ", printed, re.MULTILINE) and re.search(r"^  kept, val +2 ", printed, re.MULTILINE)
 
 
+def test_the_folder_one_is_in(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert main([*SMALL, "out=."]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert (tmp_path / "here" / "dataset.json").is_file() and [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
 def test_help_and_cfg(tmp_path, capsys):
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
@@ -50,6 +58,8 @@ def test_help_and_cfg(tmp_path, capsys):
     ("arguments", "named"),
     [
         (["out=x"], "add source="),
+        (["verfy", "x"], "python -m frido.pack verify DIR"),
+        (["source=scenes", "source.val=0", "out=/"], "something that is not a dataset"),
         (["source=visual_genomes", "out=x"], "visual_genome"),
         (["source=visual_genome", "out=x"], "source.root"),
         (["source=scenes"], "out=DIR"),

@@ -15,6 +15,7 @@ import pytest
 from frido.contracts.errors import FridoError
 from frido.data import index
 from frido.data.packing import unfinished
+from frido.data.packing.shard import check_unreadable, unreadable_image
 from frido.data.shards import read_spec
 
 SCRIPT = """
@@ -179,7 +180,8 @@ def holed(make_source):
 def test_unreadable_images_are_left_out_up_to_a_number(tmp_path, holed, make_packing):
     with pytest.raises(FridoError, match="image of scene train-") as error:
         make_packing(max_unreadable=2).write(holed, tmp_path / "out", quiet=True)
-    assert "max_unreadable=3" in str(error.value)
+    assert "6 that cannot be read" in str(error.value) and "format.max_unreadable=6" in str(error.value)
+    assert finished(tmp_path / "out") == 2, "what is whole need not be written again"
     for name in ("out", "again"):
         make_packing(max_unreadable=6).write(holed, tmp_path / name, quiet=True)
     assert contents(tmp_path / "out") == contents(tmp_path / "again")
@@ -192,6 +194,14 @@ def test_unreadable_images_are_left_out_up_to_a_number(tmp_path, holed, make_pac
     ]
     assert "truncated" in spec["unreadable"][0]["reason"]
     assert not list((tmp_path / "out").glob("test*"))
+
+
+def test_so_many_unreadable_images_are_named():
+    found = [unreadable_image("val", number, f"{number}.jpg", "torn") for number in range(150)]
+    with pytest.raises(FridoError, match=r"150 that cannot[\s\S]*\b99\.jpg: torn\n *and 50 more\n") as error:
+        check_unreadable(found, 149)
+    assert "100.jpg" not in str(error.value)
+    check_unreadable(found, 150)
 
 
 def test_a_mended_image_is_packed_by_the_same_command(tmp_path, holed, dataset, make_source, make_packing):

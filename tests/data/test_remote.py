@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from frido.contracts.errors import FridoError
+from frido.data.mixed import MixedData
 from frido.data.packed import PackedData
 from frido.data.stores.cached import CachedStore
 from frido.data.stores.remote import Remote
@@ -78,9 +79,8 @@ def lost(found) -> set[tuple[str, str, str]]:
 def test_a_url_gives_what_the_folder_gives(dataset, server, make, tmp_path, cache_gb):
     here, there = make(dataset), make(server.url, cache_gb=cache_gb)
     root, pinned = here.prepare(tmp_path / "nothing"), there.prepare(tmp_path / "pinned")
-    assert (
-        pinned == tmp_path / "pinned" and (pinned / "dataset.json").read_bytes() == (root / "dataset.json").read_bytes()
-    )
+    assert pinned.parent == tmp_path / "pinned"
+    assert (pinned / "dataset.json").read_bytes() == (root / "dataset.json").read_bytes()
     assert same(batches(there, pinned, epochs=2), batches(here, root, epochs=2))
     for rank in range(2):
         ranks = {"rank": rank, "world_size": 2}
@@ -186,8 +186,79 @@ def test_a_dataset_that_changes_is_noticed(server, copy, make, tmp_path, make_so
         batches(data, root)
     assert (root / "dataset.json").read_bytes() == first
     again = make(server.url, cache_gb=1.0)
-    assert (again.prepare(tmp_path / "pinned") / "dataset.json").read_bytes() != first
-    assert same(batches(again, root), batches(make(copy), copy))
+    anew = again.prepare(tmp_path / "pinned")
+    assert (anew / "dataset.json").read_bytes() == (copy / "dataset.json").read_bytes() != first
+    assert same(batches(again, anew), batches(make(copy), copy))
+    assert (root / "dataset.json").read_bytes() == first, "a run that goes on is not disturbed"
+
+
+def test_a_full_cache_needs_no_server(dataset, make, tmp_path, caplog):
+    with http.serving(dataset) as server:
+        data = make(server.url, cache_gb=1.0)
+        root = data.prepare(tmp_path / "pinned")
+        expected = batches(data, root)
+        for split in ("val", "test"):
+            data.rows(root, split).scene(0)
+        earlier = tmp_path / "pinned/earlier/dataset.json"  # what the URL had before
+        earlier.parent.mkdir()
+        earlier.write_text("{}")
+        os.utime(earlier, (0, 0))
+    later = make(server.url, cache_gb=1.0)
+    assert later.prepare(tmp_path / "pinned") == root
+    assert "going on with the copy" in caplog.text
+    assert same(batches(later, root), expected)
+    for path in (tmp_path / "cache").glob("*.tar"):
+        path.unlink()
+    with pytest.raises(FridoError, match=r"-000000\.tar.*\n.*Connect"):
+        make(server.url, cache_gb=1.0).prepare(tmp_path / "pinned")
+
+
+def test_a_dataset_that_is_gone_is_none(server, copy, make, tmp_path):
+    make(server.url).prepare(tmp_path / "pinned")
+    (copy / "dataset.json").unlink()
+    with pytest.raises(FridoError, match=r"dataset\.json\n.*no such file"):
+        make(server.url).prepare(tmp_path / "pinned")
+
+
+def mixture(server, other, reading, tmp_path, *, cache_gb: float, grain: int = 12) -> MixedData:
+    where = {"cache_dir": str(tmp_path / "cache"), "reading": reading, "max_loss": 0, "grain": grain}
+    return MixedData(shards=[server.url, other.url], weights=[1.0, 1.0], cache_gb=cache_gb, **where)
+
+
+def test_a_mixture_asks_for_its_parts_once(server, make_reading, tmp_path):
+    data = mixture(server, server, make_reading(), tmp_path, cache_gb=1.0)
+    root = data.prepare(tmp_path / "pinned")
+    assert server.requests["dataset.json"] == 2
+    for split in ("train", "val"):
+        assert data.rows(root, split).scene(0)
+    data.stream(root, batch=12, rank=0, world_size=1, seed=0).at(0)
+    assert server.requests["dataset.json"] == 2
+
+
+def test_the_cache_of_a_mixture_holds_two_blocks_of_every_part(dataset, server, make_reading, tmp_path):
+    each = sum(path.stat().st_size for path in dataset.glob("train-*.tar")) / 1e9
+    with pytest.raises(FridoError, match=r"data\.cache_gb") as error:
+        mixture(server, server, make_reading(), tmp_path, cache_gb=1.9 * each).prepare(tmp_path / "pinned")
+    least = float(error.value.do.split("data.cache_gb=")[1].split(";")[0])
+    mixture(server, server, make_reading(), tmp_path, cache_gb=least).prepare(tmp_path / "pinned")
+
+
+@pytest.mark.parametrize(("batch", "world_size", "told"), [(12, 1, 0), (12, 2, 0), (12, 3, 1), (10, 1, 1)])
+def test_runs_that_ranks_cut_are_told_of(server, dataset, make, tmp_path, caplog, batch, world_size, told):
+    """The dataset's runs are of 3 samples."""
+    for data in (make(server.url), make(server.url, cache_gb=1.0), make(dataset)):
+        root = data.prepare(tmp_path / "pinned")
+        for rank in range(world_size):
+            data.stream(root, batch=batch, rank=rank, world_size=world_size, seed=0).close()
+    assert len(caplog.records) == told
+    assert all("multiple of 3 for each rank" in record.message for record in caplog.records)
+
+
+def test_grains_that_cut_runs_are_told_of(server, make_reading, tmp_path, caplog):
+    for grain, told in ((12, 0), (4, 2)):
+        data = mixture(server, server, make_reading(), tmp_path, cache_gb=0.0, grain=grain)
+        data.stream(data.prepare(tmp_path / "pinned"), batch=12, rank=0, world_size=1, seed=0).close()
+        assert len(caplog.records) == told
 
 
 def test_missing_shards_are_found_before_training(server, copy, make, tmp_path):

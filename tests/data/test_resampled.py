@@ -11,7 +11,9 @@ import webdataset
 from PIL import Image
 
 from frido.contracts.errors import FridoError
+from frido.data import unindexed
 from frido.data.resampled import ResampledData
+from frido.data.shards import Shards
 
 
 def picture(number: int) -> bytes:
@@ -34,6 +36,10 @@ def node(tars, reading, **changes) -> ResampledData:
     return ResampledData(**({"shards": str(tars), "held_out": 6, "reading": reading, "max_loss": 0} | changes))
 
 
+def ids(rows: Shards) -> set[str]:
+    return {rows.scene(row).id for row in range(len(rows))}
+
+
 def test_it_streams_what_is_in_the_tars(tars, tmp_path, make_reading):
     data = node(tars, make_reading())
     root = data.prepare(tmp_path / "cache")
@@ -48,8 +54,7 @@ def test_it_streams_what_is_in_the_tars(tars, tmp_path, make_reading):
             assert batch.annotations.categories[row, 0] == number % 3
             assert bytes(batch.annotations.captions[row].tolist()).rstrip(b"\0") == f"grey {number}".encode()
         seen |= set(batch.ids)
-    held = data.rows(root, "val")
-    assert {held.scene(row).id for row in range(6)} == {f"s{number:03d}" for number in range(6)}
+    assert ids(data.rows(root, "val")) == {f"s{number:03d}" for number in range(6)}
     assert seen == {f"s{number:03d}" for number in range(6, 48)}, "all but what is held out"
 
 
@@ -71,8 +76,7 @@ def test_it_is_labelled(tars, make_reading):
 def test_tars_named_val_are_held_out(tars, tmp_path, make_reading):
     (tars / "003.tar").rename(tars / "val-000.tar")
     data = node(tars, make_reading())
-    held = data.rows(data.prepare(tmp_path / "cache"), "val")
-    assert {held.scene(row).id for row in range(len(held))} == {f"s{number:03d}" for number in range(36, 42)}
+    assert ids(data.rows(data.prepare(tmp_path / "cache"), "val")) == {f"s{number:03d}" for number in range(36, 42)}
 
 
 def test_what_cannot_be_read_is_named(tars, tmp_path, make_reading):
@@ -96,6 +100,14 @@ def test_nothing_to_read_ends_and_says_so(tars, tmp_path, make_reading):
         tar.write_bytes(b"no tar")
     with pytest.raises(FridoError, match="100 errors on end"):
         stream.at(0)
+    for tar in sorted(tars.glob("*.tar"))[1:]:  # two errors each, of which webdataset swallows what the first raises
+        sink = webdataset.TarWriter(str(tar))
+        sink.write({"__key__": "s", "png": picture(3) + bytes(5000)})
+        sink.close()
+        os.truncate(tar, 3000)  # within the first sample
+    for seed in range(4):
+        with pytest.raises(FridoError, match="100 errors on end, at last ReadError"):
+            data.stream(root, batch=8, rank=0, world_size=1, seed=seed).at(0)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FridoError, match=r"no training \*\.tar"):
         node(tmp_path / "empty", make_reading()).prepare(tmp_path / "other")
@@ -109,3 +121,55 @@ def test_words_that_the_first_samples_lack_are_left_out(tars, tmp_path, make_rea
     for name, category in zip(batch.ids, batch.annotations.categories[:, 0].tolist(), strict=True):
         assert category == (-1 if int(name[1:]) % 3 == 2 else int(name[1:]) % 3)
     assert torch.isfinite(batch.pixels).all()
+
+
+def test_equal_keys_of_other_tars_are_other_samples(tars, tmp_path, make_reading):
+    sink = webdataset.TarWriter(str(tars / "val-000.tar"))
+    for number in range(6, 16):
+        sink.write({"__key__": f"s{number:03d}", "png": picture(200), "cls": 0, "txt": "white"})
+    sink.close()
+    data = node(tars, make_reading())
+    root = data.prepare(tmp_path / "cache")
+    held, others = data.rows(root, "val"), data.rows(root, "train")
+    assert ids(held) == {f"s{number:03d}" for number in range(6, 12)}
+    assert ids(others) == {f"s{number:03d}" for number in range(6)}
+    stream = data.stream(root, batch=8, rank=0, world_size=1, seed=0)
+    assert {name for start in range(0, 400, 8) for name in stream.at(start).ids} == {f"s{n:03d}" for n in range(48)}
+
+
+def test_what_is_held_out_is_packed_anew_when_the_tars_change(tars, tmp_path, make_reading):
+    data = node(tars, make_reading())
+    root = data.prepare(tmp_path / "cache")
+    before = (root / "dataset.json").read_bytes()
+    assert data.prepare(tmp_path / "cache") == root
+    (tars / "000.tar").unlink()
+    anew = data.prepare(tmp_path / "cache")
+    assert ids(data.rows(anew, "val")) == {f"s{number:03d}" for number in range(12, 18)}
+    with webdataset.TarWriter(str(tars / "001.tar")) as sink:
+        sink.write({"__key__": "larger", "png": picture(9) + bytes(20_000), "cls": 0, "txt": "grey"})
+    assert "larger" in ids(data.rows(data.prepare(tmp_path / "cache"), "val"))
+    assert (root / "dataset.json").read_bytes() == before, "a run that goes on is not disturbed"
+
+
+def test_names_that_lead_out_are_lost(tars, tmp_path, make_reading):
+    data = node(tars, make_reading())
+    root = data.prepare(tmp_path / "cache")
+    with tarfile.open(tars / "003.tar", "w") as tar:
+        for name in ("/etc/a.png", "/etc/a.cls", "../b.png", "plain.png"):
+            info = tarfile.TarInfo(name)
+            content = picture(3) if name.endswith("png") else b"0"
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+        link = tarfile.TarInfo("c.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    lost, seen = [], []
+    for key, _ in unindexed.once([str(tars / "003.tar")], lost.append):
+        seen.append(key)
+    assert seen == ["plain"]
+    assert [one.reason for one in lost] == [
+        "/etc/a.png: a name that leads out of the archive",
+        "../b.png: a name that leads out of the archive",
+    ]
+    stream = data.stream(root, batch=8, rank=0, world_size=1, seed=0)
+    assert {one.shard.rpartition("/")[2] for one in stream.at(0).lost} == {"003.tar"}

@@ -49,8 +49,7 @@ def made(content: bytes) -> Part:
 
 
 def store(url: str, tmp_path: Path, *, cache_gb: float):
-    pin(Remote(url), tmp_path / "pinned")
-    return store_at(url, pinned=tmp_path / "pinned", cache=tmp_path / "cache", cache_gb=cache_gb)
+    return store_at(url, pinned=pin(Remote(url), tmp_path / "pinned"), cache=tmp_path / "cache", cache_gb=cache_gb)
 
 
 def content_of(descriptor: int) -> bytes:
@@ -184,7 +183,7 @@ def test_any_protocol_gives_the_same_bytes(dataset, server, tmp_path, protocol, 
     content = (dataset / part.name).read_bytes()
     for offset, length in [(0, 10), (512, 2000), (part.bytes - 5, 5), (part.bytes - 5, 50), (0, part.bytes)]:
         assert found.read(part, offset, length) == content[offset : offset + length]
-    found.check(part)
+    found.check([part])
     assert found.small("tokenizer.json") == (dataset / "tokenizer.json").read_bytes()
     assert found.path(part.name) == f"{url}/{part.name}"
 
@@ -207,14 +206,15 @@ def test_requests_are_counted(dataset, server, tmp_path, monkeypatch):
 
 def test_small_files_are_those_that_were_packed(dataset, server, tmp_path):
     found, right = store(server.url, tmp_path, cache_gb=0.0), (dataset / "train-000000.index.json").read_bytes()
+    (pinned,) = (tmp_path / "pinned").iterdir()
     server.faults["train-000000.index.json"] = [http.flipped]
     assert found.small("train-000000.index.json") == right
-    (tmp_path / "pinned/train-000000.index.json").write_bytes(right[:-1])  # the copy goes bad
+    (pinned / "train-000000.index.json").write_bytes(right[:-1])  # the copy goes bad
     assert found.small("train-000000.index.json") == right
     assert server.requests["train-000000.index.json"] == 3
     server.always["tokenizer.json"] = http.flipped
     assert found.small("tokenizer.json") != (dataset / "tokenizer.json").read_bytes()
-    assert not (tmp_path / "pinned/tokenizer.json").exists()
+    assert not (pinned / "tokenizer.json").exists()
 
 
 def test_servers_without_ranges(dataset, server, tmp_path):
@@ -223,7 +223,31 @@ def test_servers_without_ranges(dataset, server, tmp_path):
     with pytest.raises(OSError) as error:
         store(server.url, tmp_path, cache_gb=0.0).read(part, 0, 512)
     assert "set data.cache_gb" in error.value.strerror
+    with pytest.raises(FridoError, match=r"whole files") as refused:
+        store(server.url, tmp_path, cache_gb=0.0).check([part])
+    assert refused.value.do == "data.cache_gb=50"
+    store(server.url, tmp_path, cache_gb=1.0).check([part])
     assert store(server.url, tmp_path, cache_gb=1.0).read(part, 512, 9) == (dataset / part.name).read_bytes()[512:521]
+
+
+def test_shards_are_looked_for_at_the_same_time(dataset, server, tmp_path, monkeypatch):
+    parts = [part_of(dataset, number) for number in range(4)]
+    everyone = threading.Barrier(len(parts))
+    size = Remote.size
+
+    def waiting(remote, name):
+        everyone.wait(5)
+        return size(remote, name)
+
+    monkeypatch.setattr(Remote, "size", waiting)
+    store(server.url, tmp_path, cache_gb=1.0).check(parts)
+    monkeypatch.undo()
+    for _ in range(2):
+        store(server.url, tmp_path, cache_gb=0.0).check(parts)
+    assert {server.requests[f"train-{number:06d}.index.json"] for number in range(4)} == {1}
+    server.root = tmp_path
+    with pytest.raises(FridoError, match=r"train-000000\.tar"):
+        store_at(server.url, pinned=next((tmp_path / "pinned").iterdir()), cache=tmp_path, cache_gb=1.0).check(parts)
 
 
 # Copies
@@ -271,8 +295,9 @@ def test_a_copy_of_another_size_is_none(tmp_path):
     cache, part = ShardCache(tmp_path, 5000), made(b"a" * 1000)
     os.close(cache.fetch(part, lambda: [b"a" * 1000]))
     (path,) = tmp_path.glob("*.tar")
+    assert cache.holds(part)
     path.write_bytes(b"a" * 999)
-    assert cache.open(part) is None
+    assert cache.open(part) is None and not cache.holds(part)
     assert content_of(cache.fetch(part, lambda: [b"a" * 1000])) == b"a" * 1000
 
 
@@ -372,6 +397,7 @@ def test_without_room_ranges_are_read(dataset, server, tmp_path, monkeypatch, ca
 
 def test_a_file_limit_is_a_full_disk(dataset, server, tmp_path):
     store(server.url, tmp_path, cache_gb=1.0)
+    (pinned,) = (tmp_path / "pinned").iterdir()
     script = f"""
 import resource
 from pathlib import Path
@@ -379,7 +405,7 @@ from frido.data.stores.at import store_at
 from frido.data.stores.base import Part
 part = Part(*{tuple(part_of(dataset))!r})
 folder = Path({str(tmp_path)!r})
-found = store_at({server.url!r}, pinned=folder / "pinned", cache=folder / "cache", cache_gb=1.0)
+found = store_at({server.url!r}, pinned=Path({str(pinned)!r}), cache=folder / "cache", cache_gb=1.0)
 resource.setrlimit(resource.RLIMIT_FSIZE, (part.bytes - 100, part.bytes - 100))
 assert found.read(part, 512, 512) == Path({str(dataset / part_of(dataset).name)!r}).read_bytes()[512:1024]
 """
@@ -404,7 +430,8 @@ sys.stdout.buffer.write(found.read(Part(name, int(size), sha256), 0, int(size)))
 
 
 def reader(url: str, tmp_path: Path, part: Part, *, piece: int = 2**24) -> subprocess.Popen:
-    arguments = [url, tmp_path / "pinned", tmp_path / "cache", piece, *part]
+    (pinned,) = (tmp_path / "pinned").iterdir()
+    arguments = [url, pinned, tmp_path / "cache", piece, *part]
     return subprocess.Popen([sys.executable, "-c", READER, *map(str, arguments)], stdout=subprocess.PIPE)
 
 

@@ -156,6 +156,17 @@ def test_an_index_that_points_elsewhere(copy):
     assert len(found) == 1
 
 
+def test_files_that_do_not_belong_to_it(copy):
+    """As an older pack or a copy that broke off leaves them; the page of `stats` may stay."""
+    (copy / "stats.html").write_text("")
+    assert problems(copy) == []
+    shutil.copy(copy / SHARD, copy / "train-000099.tar")
+    (copy / f".{SHARD}.a1b2c3").write_bytes(b"half")
+    assert problems(copy) == [
+        f"{name}: in the folder and not in dataset.json" for name in (f".{SHARD}.a1b2c3", "train-000099.tar")
+    ]
+
+
 def test_the_door(copy, capsys):
     assert main(["verify", str(copy), "--processes", "1"]) == 0
     assert "as packed, every byte" in capsys.readouterr().out

@@ -229,7 +229,8 @@ def test_packed_photographs(real, tmp_path, make_packing):
 
 
 def test_thresholds_that_leave_nothing_are_explained(real, tmp_path, make_packing):
-    with pytest.raises(FridoError, match="lower the thresholds"):
+    words = r"4 dropped by object_count\n[\s\S]*source\.filters\.frequent_categories\.least=1"
+    with pytest.raises(FridoError, match=words):
         make_packing().write(read_real(real, categories=2000), tmp_path / "out", quiet=True)
 
 
@@ -395,6 +396,12 @@ def test_missing_images_are_counted(layout, tmp_path):
 def test_missing_files_are_named(layout, tmp_path, name):
     root = shutil.copytree(layout, tmp_path / "broken", ignore=shutil.ignore_patterns(name))
     with pytest.raises(FridoError, match=name):
+        read(root)
+
+
+def test_where_the_splits_are_to_be_had(layout, tmp_path):
+    root = shutil.copytree(layout, tmp_path / "unsplit", ignore=shutil.ignore_patterns("vg_splits.json"))
+    with pytest.raises(FridoError, match=r"sg2im/data/vg_splits\.json of google/sg2im.*source\.splits=FILE"):
         read(root)
 
 

@@ -75,7 +75,7 @@ def test_bytes_of_an_image_overwritten(tmp_path, capsys):
 def test_a_corrupt_jpeg_while_packing(visual_genome, tmp_path, capsys):
     for picture in (visual_genome / "VG_100K").glob("*.jpg"):
         picture.write_bytes(picture.read_bytes()[:-200])
-    assert "image of scene" in refused(capsys, repack(visual_genome, tmp_path / "out"))
+    assert "VG_100K/" in refused(capsys, repack(visual_genome, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

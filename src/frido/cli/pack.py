@@ -46,6 +46,7 @@ def pack(arguments: Sequence[str]) -> int:
         return 0
     if arguments[0] in COMMANDS:
         return COMMANDS[arguments[0]](arguments[1:])
+    _check_command(arguments[0])
     overrides, show = _without_cfg(arguments)
     _check_source_given(overrides)
     config = compose("pack", overrides)
@@ -117,6 +118,15 @@ def _without_cfg(arguments: Sequence[str]) -> tuple[list[str], bool]:
             del rest[place : place + 2]
             return rest, True
     return rest, False
+
+
+def _check_command(first: str) -> None:
+    """Refuse a word that is neither a command nor a setting."""
+    if "=" in first or first.startswith(("-", "~")):
+        return
+    close = nearest(first, COMMANDS)
+    do = f"python -m frido.pack {close[0]} DIR" if close else "see python -m frido.pack --help"
+    raise FridoError(first, got="no such command", wanted=f"{', '.join(COMMANDS)}, or source=NAME out=DIR", do=do)
 
 
 def _check_source_given(overrides: Sequence[str]) -> None:

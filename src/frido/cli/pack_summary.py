@@ -6,6 +6,9 @@ from typing import Any
 
 SHOWN_UNREADABLE = 20
 
+LEFT = ("kept", "stored")
+"""Rows of the table of filters that say what is left of a split."""
+
 
 def summary(out: Path, report: Mapping[str, Any]) -> list[str]:
     """Return lines that say where it was written, how much, and what every filter dropped."""
@@ -24,15 +27,17 @@ def summary(out: Path, report: Mapping[str, Any]) -> list[str]:
 
 
 def filter_table(filters: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Return lines of a table: what was read, less what every filter dropped, over all splits; what each keeps."""
+    """Return lines of a table: what was read, less what every filter dropped, over all splits; what each keeps, and
+    what of it is stored, with the relationships that were drawn meanwhile."""
     kinds = ("images", "objects", "relationships")
     total: dict[str, list[int]] = {}
-    for row in (row for rows in filters.values() for row in rows if row["step"] != "kept"):
+    for row in (row for rows in filters.values() for row in rows if row["step"] not in LEFT):
         sign = 1 if row["step"] == "read" else -1
         before = total.get(row["step"], [0, 0, 0])
         total[row["step"]] = [number + sign * row[kind] for number, kind in zip(before, kinds, strict=True)]
     for split, rows in filters.items():
-        total |= {f"kept, {split}": [row[kind] for kind in kinds] for row in rows if row["step"] == "kept"}
+        if any(row["images"] for row in rows):
+            total |= {f"{row['step']}, {split}": [row[kind] for kind in kinds] for row in rows if row["step"] in LEFT}
     if not total:
         return []
     wide = max(len(step) for step in total) + 2

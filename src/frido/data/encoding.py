@@ -1,6 +1,7 @@
 """Image files as they are stored: upright RGB, of the wanted size and format. No torch."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -87,6 +88,31 @@ def png(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def renumbered(segmentation: bytes, numbers: np.ndarray, where: str) -> bytes:
+    """Return a segmentation with `numbers[value]` in place of each value; see `numbers_of`.
+
+    Raises:
+        FridoError: It cannot be decoded, or has a value of no category.
+    """
+    with opened(io.BytesIO(segmentation), where) as file:
+        values = np.asarray(file)
+    if values.max() >= len(numbers):
+        raise FridoError(
+            where,
+            got=f"the value {values.max()}",
+            wanted=f"0 for none, or the index of one of {len(numbers) - 1} categories plus 1",
+            do="pack the dataset again from a source that numbers its segments so",
+        )
+    return png(numbers[values])
+
+
+def numbers_of(categories: Sequence[str], among: Sequence[str]) -> np.ndarray:
+    """Return uint16, for each value of a segmentation (0, and the index of each category plus 1), the value that means
+    the same `among` other categories."""
+    index = {word: number for number, word in enumerate(among, start=1)}
+    return np.array([0, *(index[word] for word in categories)], np.uint16)
 
 
 def _encoded(image: Image.Image, storing: Storing) -> bytes:

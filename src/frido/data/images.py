@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from frido.data.upright import upright
 MOST_PIXELS = 2**28 // 3
 """Larger images are refused before they are decoded: 89 million pixels, 256 MiB as RGB. Pillow warns from there."""
 
+OF_BROKEN_EXIF = (struct.error, TypeError, AttributeError)
+"""What Pillow lets escape when it turns an image whose EXIF block is damaged."""
+
 # Odd EXIF blocks and the like: the pixels decide. Here, because `warnings.catch_warnings` is not for threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -29,7 +33,7 @@ def reading(where: str) -> Iterator[None]:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(where, f"{error}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, *OF_BROKEN_EXIF) as error:
         raise FridoError(
             where,
             got=_words(error),

@@ -1,16 +1,20 @@
 """Several packed datasets, read as one."""
 
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from frido.contracts import atomic
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
+from frido.contracts.scene import Vocabulary
+from frido.contracts.stream import Stream
 from frido.data.dataset import Dataset
 from frido.data.mixture import Mixture, together
-from frido.data.packed import PackedData
+from frido.data.packed import PackedData, check_room
 from frido.data.reading import Reading
 from frido.data.shards import FORMAT, SPEC, read_spec
+from frido.data.stores.pinned import keep
 
 
 class MixedData(Dataset):
@@ -20,7 +24,7 @@ class MixedData(Dataset):
         shards: Where each dataset is; see `PackedData`.
         weights: Share of each in the stream, in any unit.
         grain: Samples in a row that come from the same dataset; at best a multiple of every dataset's run.
-        cache_gb: See `PackedData`; each dataset may take so much.
+        cache_gb: See `PackedData`; for all datasets together.
         cache_dir: See `PackedData`.
         reading: Makes batches of the scenes.
         max_loss: Samples that may turn out unreadable before a training stops.
@@ -48,7 +52,7 @@ class MixedData(Dataset):
                 wanted="as many positive weights as locations, and a positive grain",
                 do="data.shards=[datasets/vg_sg2im,datasets/coco_sg2im] data.weights=[1.0,3.0]",
             )
-        self.weights, self.grain = list(weights), grain
+        self.weights, self.grain, self.cache_gb = list(weights), grain, cache_gb
         self.parts = [
             PackedData(
                 shards=location,
@@ -63,29 +67,64 @@ class MixedData(Dataset):
         ]
 
     def found(self, cache: Path) -> Path:
-        """Return `cache` with a `dataset.json` that names those of all datasets."""
-        roots = self._roots(cache)
+        """Return a folder in `cache` with a `dataset.json` that names those of all datasets.
+
+        Raises:
+            FridoError: One is not there; or the shards of two blocks of each do not fit into `cache_gb`.
+        """
+        roots = [part.located(cache / f"{number}") for number, part in enumerate(self.parts)]
+        needed = sum(part.two_blocks(root) for part, root in zip(self.parts, roots, strict=True))
+        check_room(needed, self.cache_gb)
         specs = [read_spec(root) for root in roots]
         splits = {
             split: {"scenes": sum(spec["splits"].get(split, {"scenes": 0})["scenes"] for spec in specs)}
             for split in dict.fromkeys(split for spec in specs for split in spec["splits"])
         }
-        words = together([part.rows(root, "train").vocabulary for part, root in zip(self.parts, roots, strict=True)])
         told = [
             {"sha256": sha256(root / SPEC), "weight": weight} for root, weight in zip(roots, self.weights, strict=True)
         ]
         evaluation = None if len(splits) > 1 else "no val or test images: evaluated on train"
         spec = {"format": FORMAT, "mixture": told, "grain": self.grain, "splits": splits, "evaluation": evaluation}
-        atomic.write_json(cache / SPEC, spec | {"vocabulary": words.to_json()})
-        return cache
+        spec |= {"vocabulary": self._words(roots).to_json()}
+        return keep((json.dumps(spec, indent=2, sort_keys=True) + "\n").encode(), cache)
 
     def rows(self, root: Path, split: str) -> Mixture:
-        held = [
-            (part.rows(place, split), weight)
-            for part, place, weight in zip(self.parts, self._roots(root), self.weights, strict=True)
+        places = self._places(root)
+        parts = {
+            number: part.rows(place, split)
+            for number, (part, place) in enumerate(zip(self.parts, places, strict=True))
             if split in read_spec(place)["splits"]
-        ]
-        return Mixture([rows for rows, _ in held], weights=[weight for _, weight in held], grain=self.grain)
+        }
+        return Mixture(parts, weights=self.weights, vocabulary=self._words(places), grain=self.grain)
 
-    def _roots(self, cache: Path) -> list[Path]:
-        return [part.found(cache / f"{number}") for number, part in enumerate(self.parts)]
+    def stream(self, root: Path, *, batch: int, rank: int, world_size: int, seed: int) -> Stream:
+        stream = super().stream(root, batch=batch, rank=rank, world_size=world_size, seed=seed)
+        if rank == 0:
+            for part, place in zip(self.parts, self._places(root), strict=True):
+                part.warn_of_cuts(place, math.gcd(self.grain, batch // world_size))
+        return stream
+
+    def _words(self, places: Sequence[Path]) -> Vocabulary:
+        return together([part.rows(place, "train").vocabulary for part, place in zip(self.parts, places, strict=True)])
+
+    def _places(self, root: Path) -> list[Path]:
+        """Return where each dataset is.
+
+        Raises:
+            FridoError: One is not what it was when the mixture was prepared.
+        """
+        digests = [part["sha256"] for part in read_spec(root)["mixture"]]
+        places = [
+            part.place(root.parent / f"{number}", digest)
+            for number, (part, digest) in enumerate(zip(self.parts, digests, strict=True))
+        ]
+        for place, digest in zip(places, digests, strict=True):
+            found = sha256(place / SPEC) if (place / SPEC).is_file() else None
+            if found != digest:
+                raise FridoError(
+                    f"{place / SPEC}, a part of the mixture {root}",
+                    got=f"SHA-256 {found[:12]}" if found else "no such file",
+                    wanted=digest[:12],
+                    do="bring the earlier one back, or start a run anew with run.fresh=true",
+                )
+        return places

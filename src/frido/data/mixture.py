@@ -1,14 +1,15 @@
 """Several datasets read as one, in the shares that their weights say."""
 
 import zlib
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
 from frido.contracts.scene import Scene, Vocabulary
+from frido.data.encoding import numbers_of, renumbered
 from frido.data.rows import Positions, Rows
 
 BLOCK = 256
@@ -64,20 +65,25 @@ class MixedOrder:
 
 
 class Mixture(Rows):
-    """The same split of several datasets, whose words are put together.
+    """The same split of several datasets, in the words of all of them.
 
     Rows are numbered so that any first ones hold about the same share of every dataset.
 
     Args:
-        parts: Splits.
-        weights: Shares of the shuffled stream, in any unit.
+        parts: Splits, by the number of the dataset; not all need have such a split.
+        weights: Of every dataset, its share of the shuffled stream, in any unit.
+        vocabulary: All words of all datasets, also of those that do not have this split.
         grain: Samples in a row that come from the same dataset; at best a multiple of every dataset's run.
     """
 
-    def __init__(self, parts: Sequence[Rows], *, weights: Sequence[float], grain: int) -> None:
-        self.parts, self.weights, self.grain = list(parts), list(weights), grain
-        self.vocabulary = together([part.vocabulary for part in parts])
-        counts = [len(part) for part in parts]
+    def __init__(
+        self, parts: Mapping[int, Rows], *, weights: Sequence[float], vocabulary: Vocabulary, grain: int
+    ) -> None:
+        self.datasets, self.parts = list(parts), list(parts.values())
+        self.weights, self.vocabulary, self.grain = [weights[dataset] for dataset in parts], vocabulary, grain
+        self._numbers = [numbers_of(part.vocabulary.categories, vocabulary.categories) for part in self.parts]
+        """By part: what its categories are called in segmentations; see `renumbered`."""
+        counts = [len(part) for part in self.parts]
         self._firsts = np.concatenate([[0], np.cumsum(counts)])
         depth = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
         self._joined = np.argsort(depth, kind="stable")
@@ -103,8 +109,8 @@ class Mixture(Rows):
         places = [self._place(row) for row in rows]
         for number, part in enumerate(self.parts):
             mine = [(at, row) for at, (owner, row) in enumerate(places) if owner == number]
-            scenes = (_named(number, scene) for scene in part.scenes([row for _, row in mine]))
-            found |= zip([at for at, _ in mine], scenes, strict=True)
+            read = part.scenes([row for _, row in mine])
+            found |= {at: self._told(number, row, scene) for (at, row), scene in zip(mine, read, strict=True)}
         return [found[at] for at in range(len(rows))]
 
     def where(self, row: int) -> str:
@@ -113,21 +119,30 @@ class Mixture(Rows):
 
     def lost(self, row: int, error: FridoError) -> Lost:
         part, inside = self._place(row)
-        return _named(part, self.parts[part].lost(inside, error))
+        return self._named(part, self.parts[part].lost(inside, error))
+
+    def _told(self, part: int, row: int, found: Scene | Lost) -> Scene | Lost:
+        """Return what a part gave for one of its rows, so that it can stand beside what the others give."""
+        if isinstance(found, Lost):
+            return self._named(part, found)
+        numbers = self._numbers[part]
+        if not found.segmentation or np.array_equal(numbers, np.arange(len(numbers))):
+            return found
+        try:
+            segmentation = renumbered(found.segmentation, numbers, f"segmentation of scene {found.id}")
+        except FridoError as error:
+            return self._named(part, self.parts[part].lost(row, error))
+        return replace(found, segmentation=segmentation)
+
+    def _named(self, part: int, lost: Lost) -> Lost:
+        """Return a lost sample with its dataset's number before the shard's name."""
+        return lost._replace(shard=f"{self.datasets[part]}/{lost.shard}")
 
     def _place(self, row: int) -> tuple[int, int]:
         """Return the dataset of a row, and its row there."""
         joined = int(self._joined[row])
         part = int(np.searchsorted(self._firsts, joined, side="right")) - 1
         return part, joined - int(self._firsts[part])
-
-
-S = TypeVar("S", Scene, Lost, Scene | Lost)
-
-
-def _named(dataset: int, found: S) -> S:
-    """Return what was read; a lost sample with its dataset's number before the shard's name."""
-    return found._replace(shard=f"{dataset}/{found.shard}") if isinstance(found, Lost) else found
 
 
 class _Numbered:

@@ -1,9 +1,12 @@
 """A dataset of tars without an index: streamed, not exact."""
 
+import hashlib
 import itertools
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,18 +24,20 @@ from frido.data.preparation import Preparation, Row
 from frido.data.reading import Reading
 from frido.data.shards import SPEC, Shards
 from frido.data.sources.listed import Listed
+from frido.data.stores.pinned import folder_of
 
 
 class ResampledData(Dataset):
     """Streams training samples with webdataset: in no known order, with replacement, and no two resumes alike.
 
     What must be known by row, held-out scenes and those that calibrate a first stage, is packed from the first
-    samples; words that these do not hold are left out of all others. A tar that ends between two of its files, or in
-    the head of one, is read as if it were whole.
+    samples, and anew when the tars are others or have other sizes; words that these samples do not hold are left out
+    of all others. A tar that ends between two of its files, or in the head of one, is read as if it were whole.
 
     Args:
         shards: Folder with tars (those named `val...` are held out); or a pattern or URL that webdataset reads.
-        held_out: Samples that are packed to evaluate on, and as many again to calibrate on.
+        held_out: Samples that are packed to evaluate on, the first of tars that are held out; where there are none, the
+            first of all, which training then passes over. And as many again, of the others, to calibrate on.
         reading: Makes batches of the scenes.
         max_loss: Samples or tars that may turn out unreadable before a training stops.
 
@@ -51,9 +56,13 @@ class ResampledData(Dataset):
         return False
 
     def found(self, cache: Path) -> Path:
-        cache.parent.mkdir(parents=True, exist_ok=True)
+        """Return a folder in `cache` with what is packed, named by the tars and their sizes."""
+        places = unindexed.locations(self.shards)
+        tars = unindexed.sizes(places)
+        root = folder_of(hashlib.sha256(json.dumps(tars).encode()).hexdigest(), cache)
+        cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache.parent / f".{cache.name}.lock"):
-            if not (cache / SPEC).is_file():
+            if not (root / SPEC).is_file():
                 packing = Packing(
                     scenes_per_shard=512,
                     image_size=None,
@@ -67,17 +76,19 @@ class ResampledData(Dataset):
                     tokenizer_size=8192,
                     processes=1,
                 )
-                packing.write(self._first(), cache)
-        return cache
+                packing.write(self._first(places, tars), root)
+        return root
 
     def rows(self, root: Path, split: str) -> Shards:
         return Shards.below(root, split)
 
     def stream(self, root: Path, *, batch: int, rank: int, world_size: int, seed: int) -> "ResampledStream":
-        held = self.rows(root, "val")
+        held, places = self.rows(root, "val"), unindexed.locations(self.shards)
+        # other tars count their samples anew: equal ids are then those of other images
+        shared = range(0) if places["val"] else range(len(held))
         return ResampledStream(
-            unindexed.locations(self.shards)["train"],
-            without=frozenset(held.scene(row).id for row in range(len(held))),
+            places["train"],
+            without=frozenset(held.scene(row).id for row in shared),
             vocabulary=held.vocabulary,
             preparation=self.reading.training,
             batch=batch,
@@ -86,19 +97,25 @@ class ResampledData(Dataset):
             seed=seed,
         )
 
-    def _first(self) -> Listed:
+    def _first(self, places: Mapping[str, Sequence[str]], tars: Mapping[str, Any]) -> Listed:
         """Return the first samples, held out and others."""
-        places = unindexed.locations(self.shards)
         lost: list[Lost] = []
-        scenes = (scene for _, scene in unindexed.once(places["val"] + places["train"], lost.append))
-        found = list(itertools.islice(scenes, 2 * self.held_out))
-        if len(found) < 2:
-            got = lost[0].reason if lost else f"{len(found)} samples"
+
+        def first(split: str, count: int) -> list[Scene]:
+            scenes = (scene for _, scene in unindexed.once(places[split], lost.append))
+            return list(itertools.islice(scenes, count))
+
+        if places["val"]:
+            held, others = first("val", self.held_out), first("train", self.held_out)
+        else:
+            found = first("train", 2 * self.held_out)
+            held, others = found[: len(found) // 2], found[len(found) // 2 :]
+        if not held or not others:
+            got = lost[0].reason if lost else f"{len(held)} held-out samples, {len(others)} others"
             raise FridoError(f"data.shards={self.shards}", got=got, wanted="samples", do="look at the tars")
-        half = len(found) // 2
-        by_split = {"val": found[:half], "train": found[half:]}
-        settings = {"name": "webdataset, resampled: not exact", "shards": self.shards, "first": len(found)}
-        return Listed(scenes=by_split, vocabulary=unindexed.words(found), settings=settings)
+        settings = {"name": "webdataset, resampled: not exact", "tars": tars, "first": len(held) + len(others)}
+        vocabulary = unindexed.words([*held, *others])
+        return Listed(scenes={"val": held, "train": others}, vocabulary=vocabulary, settings=settings)
 
 
 class ResampledStream:

@@ -96,8 +96,7 @@ class Shards(Rows):
         return int(self._ends[-1])
 
     def check(self) -> None:
-        for part in self._parts:
-            self.store.check(part)
+        self.store.check(self._parts)
 
     def order(self, *, seed: int) -> Order:
         """Return the shuffled order, with the constants stored in `dataset.json`."""

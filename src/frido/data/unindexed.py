@@ -1,7 +1,9 @@
 """Tars without an index, read from front to back by webdataset."""
 
+import contextlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import tarfile
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
 from frido.contracts.scene import Scene, Vocabulary
 from frido.data.filters.base import with_objects
-from frido.data.packing.foreign import scene_of
+from frido.data.packing.foreign import refusal, scene_of
 from frido.data.packing.indexing import split_of
 
 SHUFFLED = 1000
@@ -41,6 +43,17 @@ def locations(shards: str) -> dict[str, list[str]]:
     return found
 
 
+def sizes(places: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int | None]]:
+    """Return the bytes of the tars of each split; `None` of what is no file of this machine."""
+    return {split: {url: _size(url) for url in urls} for split, urls in places.items()}
+
+
+def _size(url: str) -> int | None:
+    with contextlib.suppress(OSError):
+        return Path(url).stat().st_size
+    return None
+
+
 def once(urls: Sequence[str], lost: Found) -> Iterator[tuple[str, Scene]]:
     """Yield every sample of some tars in their order, with its key."""
     from webdataset.shardlists import SimpleShardList
@@ -58,7 +71,7 @@ def resampled(urls: Sequence[str], *, seed: int, lost: Found) -> Iterator[tuple[
 
 
 def _scenes(urls: Iterable[dict[str, Any]], lost: Found) -> Iterator[tuple[str, Scene]]:
-    from webdataset.tariterators import group_by_keys, tar_file_expander, url_opener
+    from webdataset.tariterators import base_plus_ext, group_by_keys, tar_file_expander, url_opener
 
     failed, reading = 0, ""
 
@@ -71,12 +84,14 @@ def _scenes(urls: Iterable[dict[str, Any]], lost: Found) -> Iterator[tuple[str, 
             raise FridoError(one.shard, got=got, wanted=wanted, do="look whether the tars are there, and whole")
 
     def handler(error: Exception) -> bool:
+        if isinstance(error, FridoError):  # of `note`
+            raise error
         named = str(error.args[-1]) if len(error.args) > 1 else ""  # webdataset adds the tar to some errors
         said = str(error.args[0] if error.args else error).partition(" @ ")[0]
         note(Lost(named or reading, "", f"{type(error).__name__}: {said}"))
         return True
 
-    def closing(opened: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def closing(opened: Iterable[dict[str, Any]]) -> Generator[dict[str, Any]]:
         """Yield opened tars and close each when the next is asked for, which webdataset leaves to chance."""
         nonlocal reading
         for tar in opened:
@@ -86,16 +101,33 @@ def _scenes(urls: Iterable[dict[str, Any]], lost: Found) -> Iterator[tuple[str, 
             finally:
                 tar["stream"].close()
 
-    files = tar_file_expander(closing(url_opener(urls, handler=handler)), handler=handler)
-    for sample in group_by_keys(files, handler=handler):
-        key = sample["__key__"]
-        try:
-            scene = scene_of(key, {name: part for name, part in sample.items() if not name.startswith("__")})
-        except FridoError as error:
-            note(Lost(sample["__url__"], key, f"{error.what}: {error.got}"))
-            continue
-        failed = 0
-        yield key, scene
+    def trusted(files: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Pass over files whose names lead out of the archive, of which each sample counts once."""
+        refused = ""
+        for file in files:
+            reason = refusal(tarfile.TarInfo(file["fname"])) if file else ""  # an empty one ends a tar
+            if not reason:
+                yield file
+                continue
+            key = base_plus_ext(file["fname"])[0] or file["fname"]
+            if key != refused:
+                note(Lost(file["__url__"], key, reason))
+            refused = key
+
+    tars = closing(url_opener(urls, handler=handler))
+    files = tar_file_expander(tars, handler=handler)
+    try:
+        for sample in group_by_keys(trusted(files), handler=handler):
+            key = sample["__key__"]
+            try:
+                scene = scene_of(key, {name: part for name, part in sample.items() if not name.startswith("__")})
+            except FridoError as error:
+                note(Lost(sample["__url__"], key, f"{error.what}: {error.got}"))
+                continue
+            failed = 0
+            yield key, scene
+    finally:
+        tars.close()
 
 
 def sayable(scene: Scene, vocabulary: Vocabulary) -> Scene:

@@ -98,7 +98,7 @@ def image_of(key: str, files: Mapping[str, Any]) -> str:
             f"sample {key}",
             got=f"files {', '.join(files)}",
             wanted=f"one image among them ({', '.join(IMAGES)})",
-            do="write it again with one image; or max_unreadable=N leaves out as many",
+            do="write it again with one image; or format.max_unreadable=N leaves out as many",
         )
     return found[0]
 

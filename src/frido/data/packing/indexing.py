@@ -38,14 +38,10 @@ def write(packing: Packing, root: Path, *, overwrite: bool = False, quiet: bool 
         raise FridoError(str(root), got="no *.tar", wanted="tars in WebDataset's form", do="give their folder")
     found: dict[int, dict[str, Any]] = {}
     with processes.bar("indexing", len(tars), unit="shards", done=0, quiet=quiet) as advance:
-        for number, result in processes.results(
-            check, packing.max_unreadable, tars, processes=packing.processes, advance=advance
-        ):
+        for number, result in processes.results(check, None, tars, processes=packing.processes, advance=advance):
             found[number] = result
-            check_unreadable(
-                [image for other in found.values() for image in other["unreadable"]], packing.max_unreadable
-            )
     parts = [found[number] for number in range(len(tars))]
+    check_unreadable([image for part in parts for image in part["unreadable"]], packing.max_unreadable)
     _check_ids(parts)
     captions = [caption for part in parts for caption in part["captions"]]
     digest = None
@@ -53,8 +49,8 @@ def write(packing: Packing, root: Path, *, overwrite: bool = False, quiet: bool 
         atomic.write_text(root / TOKENIZER, tokenizer.train(captions, packing.tokenizer_size))
         digest = sha256(root / TOKENIZER)
     held = {split: [p["entry"] for p in parts if p["split"] == split and p["entry"]["scenes"]] for split in SPLITS}
-    if not held["train"]:
-        raise FridoError(str(root), got="no training sample", wanted="a tar of train", do="rename one, or add one")
+    if not any(held.values()):
+        raise FridoError(str(root), got="tars without a sample", wanted="samples", do="add a tar that holds some")
     spec = finished(
         {
             "source": {"name": foreign.FOREIGN},
@@ -78,7 +74,7 @@ def write(packing: Packing, root: Path, *, overwrite: bool = False, quiet: bool 
     return spec
 
 
-def check(max_unreadable: int, tar: Path, advance: Advance) -> dict[str, Any]:
+def check(_: None, tar: Path, advance: Advance) -> dict[str, Any]:
     """Write the index of one tar; return what `dataset.json` needs of it."""
     split = split_of(tar.name)
     samples: list[Sample] = []
@@ -93,8 +89,7 @@ def check(max_unreadable: int, tar: Path, advance: Advance) -> dict[str, Any]:
             try:
                 scene = foreign.scene_of(key, contents)
             except FridoError as error:
-                unreadable.append(unreadable_image(split, number, error))
-                check_unreadable(unreadable, max_unreadable)
+                unreadable.append(unreadable_image(split, number, f"{tar.name}, {error.what}", str(error.got)))
                 continue
             samples.append(_sample(key, scene, files, contents))
             ids.append(scene.id)

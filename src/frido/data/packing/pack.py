@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,12 @@ from frido.data.packing import processes, shard
 from frido.data.packing.shard import Job, Shared
 from frido.data.packing.unfinished import Unfinished, published, unfinished
 from frido.data.shards import FORMAT, SPEC, TOKENIZER, read_spec
+from frido.data.sources.annotated import MISSING
 from frido.data.sources.base import SPLITS, Source
 from frido.data.sources.image_node import WithImageNode
+
+KINDS = ("images", "objects", "relationships")
+"""What is counted at each step of the filters."""
 
 
 class Packing:
@@ -40,7 +45,8 @@ class Packing:
         quality: Of JPEG and WebP files that are encoded here, 1 to 100.
         image_node: Whether every scene also has the image itself as an object, `__image__`, which every other object is
             `__in_image__`, as sg2im's graphs have.
-        max_unreadable: Images that may be left out because they cannot be read; each is named in `dataset.json`.
+        max_unreadable: Images that may be left out because they cannot be read; each is named in `dataset.json`. With
+            more of them the rest is packed and kept before they are refused, so that all are named at once.
         seed: Of the order in which samples are written.
         run: Samples that readers keep together (c of the order), stored in `dataset.json`.
         block: Shards whose runs readers mix (K of the order), stored in `dataset.json`.
@@ -109,8 +115,9 @@ class Packing:
 
         Raises:
             FridoError: `out` holds something already (a dataset: unless `overwrite`), cannot be written, or another
-                command writes it; or the source has no training scenes, or too many unreadable ones.
+                command writes it; or the source has no scenes, or too many unreadable ones.
         """
+        out = out.resolve()  # so that "." has a name
         source = WithImageNode(source) if self.image_node else source
         say = _silent if quiet else _say
         _check_any(source)
@@ -143,9 +150,8 @@ class Packing:
         """Write everything into the folder of an unfinished dataset; return the content of `dataset.json`."""
         jobs = list(self._jobs(source, work.dataset))
         written = self._write_shards(source, jobs, work, quiet=quiet)
-        captions = [caption for job in jobs for caption in written[job.path.stem]["captions"]]
-        digest = self._write_tokenizer(captions, work.dataset / TOKENIZER) if captions else None
         unreadable = [image for job in jobs for image in written[job.path.stem]["unreadable"]]
+        shard.check_unreadable(unreadable, self.max_unreadable)
         shards: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
         for job in jobs:
             entry = written[job.path.stem]["entry"]
@@ -154,7 +160,15 @@ class Packing:
             else:  # no image of it could be read
                 job.path.unlink(missing_ok=True)
                 index_path(job.path).unlink(missing_ok=True)
-        spec = self._spec(source, shards, tokenizer=digest, unreadable=unreadable)
+        if not any(shards.values()):
+            raise FridoError("source", got="no image that can be read", wanted="at least one", do="fetch them again")
+        captions = [caption for job in jobs for caption in written[job.path.stem]["captions"]]
+        digest = self._write_tokenizer(captions, work.dataset / TOKENIZER) if captions else None
+        filters = {
+            split: _rows(steps, [written[job.path.stem]["stored"] for job in jobs if job.split == split])
+            for split, steps in source.filters().items()
+        }
+        spec = self._spec(source, shards, filters=filters, tokenizer=digest, unreadable=unreadable)
         atomic.write_json(work.dataset / SPEC, spec)
         return spec
 
@@ -170,20 +184,18 @@ class Packing:
         self, source: Source, jobs: list[Job], work: Unfinished, *, quiet: bool
     ) -> dict[str, dict[str, Any]]:
         """Write the shards that are not finished; return the records of all."""
-        # An image that could not be read may have been mended in the meantime.
-        written = {name: record for name, record in work.records().items() if not record["unreadable"]}
+        written = work.records()
         rest = [job for job in jobs if job.path.stem not in written]
         total, left = (sum(len(job.scenes) for job in some) for some in (jobs, rest))
-        shared = Shared(source, self.storing, self.max_unreadable)
+        shared = Shared(source, self.storing)
         with processes.bar("packing", total, unit="scenes", done=total - left, quiet=quiet) as advance:
             for number, record in processes.results(
                 shard.write, shared, rest, processes=self.processes, advance=advance, presence=work.presence
             ):
                 name = rest[number].path.stem
-                work.record(name, record)
                 written[name] = record
-                unreadable = [image for found in written.values() for image in found["unreadable"]]
-                shard.check_unreadable(unreadable, self.max_unreadable)
+                if not record["unreadable"]:  # else it is written again: the image may be mended by then
+                    work.record(name, record)
         return written
 
     def _write_tokenizer(self, captions: list[str], path: Path) -> str:
@@ -197,6 +209,7 @@ class Packing:
         source: Source,
         shards: dict[str, list[dict[str, Any]]],
         *,
+        filters: dict[str, list[dict[str, Any]]],
         tokenizer: str | None,
         unreadable: list[dict[str, Any]],
     ) -> dict[str, Any]:
@@ -205,8 +218,6 @@ class Packing:
             for split, entries in shards.items()
             if entries
         }
-        # without folders: the same files elsewhere give the same bytes
-        named = [image | {"name": Path(image["name"]).name} for image in unreadable]
         spec = {
             **self.settings(source),
             "licence": source.licence,
@@ -215,15 +226,16 @@ class Packing:
             "splits": splits,
             "vocabulary": source.vocabulary.to_json(),
             "tokenizer": tokenizer,
-            "filters": {split: _rows(steps) for split, steps in source.filters().items()},
-            "unreadable": named,
+            "filters": filters,
+            "unreadable": unreadable,
         }
         return finished(spec)
 
 
 def finished(spec: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a `dataset.json` with its format, what it is evaluated on, and the hash of all that."""
-    note = None if len(spec["splits"]) > 1 else "no val or test images: evaluated on train"
+    held_out = spec["splits"].keys() - {"train"}
+    note = None if held_out else "no val or test images: evaluated on train"
     spec = {"format": FORMAT, **spec, "evaluation": note}
     return spec | {"hash": digest(spec)}
 
@@ -234,9 +246,12 @@ def digest(spec: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _rows(steps: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
-    """Return what the steps of filters counted as a list: JSON with sorted keys would lose their order."""
-    return [{"step": step, **counts} for step, counts in steps.items()]
+def _rows(steps: dict[str, dict[str, int]], stored: list[dict[str, int]]) -> list[dict[str, Any]]:
+    """Return what the steps of filters counted, and at last what the shards hold: after the filters relationships may
+    be drawn, and images turn out unreadable. A list, since JSON with sorted keys would lose the order.
+    """
+    whole = {kind: sum(counts[kind] for counts in stored) for kind in KINDS}
+    return [{"step": step, **counts} for step, counts in {**steps, "stored": whole}.items()]
 
 
 def _check_room(out: Path, overwrite: bool) -> None:
@@ -252,20 +267,27 @@ def _check_room(out: Path, overwrite: bool) -> None:
 
 
 def _check_any(source: Source) -> None:
-    if source.count("train") == 0:
-        raise FridoError(
-            "source",
-            got=f"no training scene is left{_dropped(source.filters().get('train', {}))}",
-            wanted="scenes that pass the filters",
-            do="lower the thresholds that drop it; for a small sample of Visual Genome "
-            "source.filters.frequent_{attributes,categories,predicates}.least=1",
-        )
-
-
-def _dropped(steps: dict[str, dict[str, int]]) -> str:
-    """Return, in words, where the images of a split went."""
-    told = [f"{counts['images']:,} dropped by {step}" for step, counts in steps.items() if counts["images"]]
-    return f" of {steps['read']['images']:,}: {', '.join(told[1:])}" if told else ""
+    """Refuse a source without scenes: say where they went."""
+    if any(source.count(split) for split in SPLITS):
+        return
+    lost: Counter[str] = Counter()
+    for steps in source.filters().values():
+        lost.update({step: counts["images"] for step, counts in steps.items()})
+    read, dropped = lost.pop("read", 0), [step for step, images in lost.items() if images]
+    if not read:
+        got = f"no files of {', '.join(SPLITS)} found"
+        raise FridoError("source", got=got, wanted="images of at least one of them", do="check source.root")
+    last = dropped[-1]
+    do = f"lower what source.filters.{last} asks for, or leave it out: ~source.filters.{last}"
+    rare = [f"source.filters.{step}.least=1" for step in lost if step.startswith("frequent_")]
+    if rare:
+        do += f"; for a small sample, whose words are all rare, {' '.join(rare)}"
+    raise FridoError(
+        "source",
+        got=f"no scene is left of {read:,}: {', '.join(f'{lost[step]:,} dropped by {step}' for step in dropped)}",
+        wanted="scenes that pass the filters",
+        do="put the images below source.root, where the dataset has them" if last == MISSING else do,
+    )
 
 
 def _say(line: str) -> None:

@@ -98,7 +98,7 @@ def unfinished(out: Path) -> Iterator[Unfinished]:
 
 
 def _folder(out: Path) -> Path:
-    return out.with_name(f".{out.name}.partial")
+    return out.parent / f".{out.name}.partial"
 
 
 def _locked(folder: Path, out: Path) -> IO[str]:

@@ -24,6 +24,9 @@ from frido.data.packing.processes import Advance
 from frido.data.shards import SPEC, TOKENIZER, read_spec
 from frido.data.upright import upright_size
 
+PAGE = "stats.html"
+"""What `stats` leaves in the folder, which `dataset.json` does not name."""
+
 
 class Problem(NamedTuple):
     """Something that is not as packed: in which file of the dataset, of which sample (where it is one's), and what."""
@@ -94,12 +97,23 @@ def _whole(root: Path, spec: dict[str, Any]) -> Iterator[Problem]:
     for split, part in spec["splits"].items():
         if part["scenes"] != sum(entry["scenes"] for entry in part["shards"]):
             yield Problem(SPEC, "", f"the number of {split} scenes is not that of its shards")
+    if spec["source"]["name"] != FOREIGN:  # the tars of others may lie among other files
+        for name in sorted({path.name for path in root.iterdir()} - _known(spec)):
+            yield Problem(name, "", f"in the folder and not in {SPEC}")
     if spec["tokenizer"] is not None:
         try:
             if sha256(root / TOKENIZER) != spec["tokenizer"]:
                 yield Problem(TOKENIZER, "", "another SHA-256 than packed")
         except OSError as error:
             yield Problem(TOKENIZER, "", error.strerror or str(error))
+
+
+def _known(spec: dict[str, Any]) -> set[str]:
+    """Return the files that may lie in the folder of a dataset."""
+    tars = [Path(entry["name"]) for part in spec["splits"].values() for entry in part["shards"]]
+    return {SPEC, PAGE, *(file.name for tar in tars for file in (tar, index.index_path(tar)))} | (
+        {TOKENIZER} if spec["tokenizer"] is not None else set()
+    )
 
 
 def _file(path: Path, entry: dict[str, Any]) -> Iterator[str]:

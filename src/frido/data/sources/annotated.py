@@ -1,5 +1,6 @@
 """A published dataset on disk: what its files say, less what a recipe's filters drop."""
 
+import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,10 +26,12 @@ class Annotated(Source):
     kept stay in memory with what it keeps itself: a scene is made anew whenever it is asked for.
 
     Args:
+        root: Folder of the dataset.
         filters: By name, in the order in which they are applied.
     """
 
-    def __init__(self, *, filters: Mapping[str, Filter]) -> None:
+    def __init__(self, *, root: str, filters: Mapping[str, Filter]) -> None:
+        self.root = Path(root)
         self._filters = dict(filters)
         self._kept: dict[str, list[Handle]] = {}
         self._counts: dict[str, dict[str, dict[str, int]]] = {}
@@ -61,8 +64,12 @@ class Annotated(Source):
             words = step.words(words)
         self._vocabulary = words
         for split in SPLITS:
-            self._counts[split] = {name: _nothing() for name in ("read", MISSING, *self._filters, "kept")}
-            self._kept[split] = [handle for handle in handles.get(split, ()) if self._survives(split, handle)]
+            self._sift(split, handles.get(split, ()))
+
+    def _sift(self, split: str, handles: Sequence[Handle]) -> None:
+        """Apply the filters to the images of a split, count what each drops, and remember which are left."""
+        self._counts[split] = {name: _nothing() for name in ("read", MISSING, *self._filters, "kept")}
+        self._kept[split] = [handle for handle in handles if self._survives(split, handle)]
 
     def _passed(self, handles: Sequence[Handle], steps: Sequence[Filter]) -> Iterator[Scene]:
         for handle in handles:
@@ -113,12 +120,15 @@ class Annotated(Source):
     def scene(self, split: str, index: int) -> Scene:
         handle = self._kept[split][index]
         scene = self._finished(self.annotation(split, index), split, handle)
-        path = self._path(split, handle)
         try:
-            content = path.read_bytes()
+            content = self._path(split, handle).read_bytes()
         except OSError as error:
-            raise FridoError(str(path), got=error.strerror, wanted="a readable image", do="fetch it again") from None
+            name = self.file(split, index)
+            raise FridoError(name, got=error.strerror, wanted="a readable image", do="fetch it again") from None
         return replace(scene, image=content)
+
+    def file(self, split: str, index: int) -> str:
+        return Path(os.path.relpath(self._path(split, self._kept[split][index]), self.root)).as_posix()
 
     def filters(self) -> dict[str, dict[str, dict[str, int]]]:
         return self._counts

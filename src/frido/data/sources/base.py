@@ -33,6 +33,10 @@ class Source(ABC):
     def scene(self, split: str, index: int) -> Scene:
         """Return a scene with its image as the source holds it; `width` and `height` are of the upright image."""
 
+    def file(self, split: str, index: int) -> str:
+        """Return a scene's image file as a path below the source's root; empty where it is made otherwise."""
+        return ""
+
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Return what decides the scenes, as plain JSON types; paths are named without their folders."""

@@ -43,8 +43,7 @@ class Clevr(Annotated):
     origin = "CLEVR, https://cs.stanford.edu/people/jcjohns/clevr/"
 
     def __init__(self, *, root: str, splits: Mapping[str, str], filters: Mapping[str, Filter]) -> None:
-        super().__init__(filters=filters)
-        self._root = Path(root)
+        super().__init__(root=root, filters=filters)
         self._names = dict(splits)
         self._images: dict[str, Path] = {}
         self._sizes: dict[str, tuple[int, int] | None] = {}
@@ -53,14 +52,15 @@ class Clevr(Annotated):
         predicates: dict[str, None] = {}
         for split, name in self._names.items():
             handles[split] = []
-            for place, record in records.scenes_of(self._root, name):
+            for place, record in records.scenes_of(self.root, name):
                 handles[split].append((place, record["image_filename"]))
                 predicates |= dict.fromkeys(record["relationships"])
                 for kind, found in words.items():
                     found |= {item[kind] for item in record["objects"]}
-            folder = self._root / "images"
+            folder = self.root / "images"
             self._images[split] = folder / name if (folder / name).is_dir() else folder
             self._sizes[split] = _size(self._images[split], [image for _, image in handles[split]])
+        self._digest = records.digest(self.root, [place.file for found in handles.values() for place, _ in found])
         if not any(handles.values()):
             raise FridoError(
                 root,
@@ -80,13 +80,18 @@ class Clevr(Annotated):
         )
 
     def settings(self) -> dict[str, Any]:
-        return {"name": "clevr", "splits": self._names, "filters": described(self._filters)}
+        return {
+            "name": "clevr",
+            "splits": self._names,
+            "filters": described(self._filters),
+            "annotations": self._digest,
+        }
 
     def _path(self, split: str, handle: tuple[Place, str]) -> Path:
         return self._images[split] / handle[1]
 
     def _annotation(self, split: str, handle: tuple[Place, str]) -> Scene:
-        record, size = records.read(self._root, handle[0]), self._sizes[split]
+        record, size = records.read(self.root, handle[0]), self._sizes[split]
         items = record["objects"]
         boxes = boxes_of(record, *size) if size else [WHOLE] * len(items)
         objects = (

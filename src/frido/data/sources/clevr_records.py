@@ -1,11 +1,13 @@
 """CLEVR's scenes in their JSON files, found once and read one by one."""
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 
 WHERE = "unpack CLEVR into one folder (images/, scenes/), or give the generator's output folder: source.root=DIR"
@@ -51,6 +53,14 @@ def read(root: Path, place: Place) -> dict[str, Any]:
         file.seek(place.start)
         record: dict[str, Any] = json.loads(file.read(place.end - place.start))
     return record
+
+
+def digest(root: Path, files: Iterable[str]) -> str:
+    """Return one SHA-256 of all these files below the root, and of their names; each may be named often."""
+    told = hashlib.sha256()
+    for file in sorted(set(files)):
+        told.update(f"{file} {sha256(root / file)}\n".encode())
+    return told.hexdigest()
 
 
 def _scenes_in(root: Path, path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:

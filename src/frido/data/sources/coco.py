@@ -28,8 +28,8 @@ class Coco(Annotated):
 
     Objects are the instances and then the stuff of an image, each in the order of its file; categories are in the
     order of their ids. Captions lose blanks at their ends. Filters see boxes as they were written; those of a `scene`
-    are clipped to the image. The `__image__` object of sg2im and its `__in_image__` triples are left to conditioners
-    that want them.
+    are clipped to the image. The `__image__` object of sg2im and its `__in_image__` triples are made at packing
+    (`format.image_node=true`).
 
     Any part of the official layout will do: a split without annotation files is empty, an image without a file is
     counted. Image folders may stand below `images/`, as sg2im has them.
@@ -63,9 +63,8 @@ class Coco(Annotated):
         segmentation: bool,
         filters: Mapping[str, Filter],
     ) -> None:
-        super().__init__(filters=filters)
+        super().__init__(root=root, filters=filters)
         _check_kinds(kinds)
-        self.root = Path(root)
         self.year = year
         self.kinds = tuple(kind for kind in KINDS if kind in kinds)
         self.val_images = val_images
@@ -79,9 +78,10 @@ class Coco(Annotated):
         self._names = {key: name for part in self._splits.values() for key, name in part.categories.items()}
         predicates = relations.predicates if relations else ()
         words = Vocabulary(tuple(self._names[key] for key in sorted(self._names)), (), predicates)
-        self._select({split: range(len(part.images)) for split, part in self._splits.items()}, words)
+        handles = {split: range(len(part.images)) for split, part in self._splits.items()}
+        self._select(handles, words)
         if val_images is not None:
-            self._move_to_test(val_images)
+            self._move_to_test(val_images, handles.get("val", range(0)))
         for split, part in self._splits.items():
             part.forget(self._kept[split] + (self._kept["test"] if split == "val" else []))
         self._codes = {name: code for code, name in enumerate(self._vocabulary.categories, 1)}
@@ -120,16 +120,12 @@ class Coco(Annotated):
         folders = [self.root / f"{split}{self.year}", self.root / "images" / f"{split}{self.year}"]
         return next((folder for folder in folders if folder.is_dir()), folders[0])
 
-    def _move_to_test(self, val_images: int) -> None:
-        """Leave the first images of val there, and put the others through the filters again, as test."""
-        first, others = self._kept["val"][:val_images], self._kept["val"][val_images:]
-        scenes = [self.annotation("val", index) for index in range(len(first), len(first) + len(others))]
-        moved = {"images": len(others), "objects": sum(len(scene.objects) for scene in scenes), "relationships": 0}
-        counts = self._counts["val"]
-        kept = counts.pop("kept")
-        counts |= {"moved to test": moved, "kept": {what: kept[what] - moved[what] for what in kept}}
-        self._kept["val"] = first
-        self._kept["test"] = [handle for handle in others if self._survives("test", handle)]
+    def _move_to_test(self, val_images: int, handles: Sequence[int]) -> None:
+        """Leave the first images of val there and make the others test: each is counted in one split."""
+        moved = self._kept["val"][val_images:]
+        others = set(moved)
+        self._sift("val", [handle for handle in handles if handle not in others])
+        self._sift("test", moved)
 
     def _part(self, split: str) -> CocoSplit:
         return self._splits["val" if split == "test" else split]

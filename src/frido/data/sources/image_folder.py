@@ -14,7 +14,9 @@ from frido.data.filters.described import described
 from frido.data.sources.annotated import Annotated
 
 FOLDERS = {"train": ("train",), "val": ("val", "validation"), "test": ("test",)}
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
+"""Of images; other files are passed over."""
+
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 Handle = tuple[str, str, str]
@@ -26,7 +28,8 @@ class ImageFolder(Annotated):
 
     The images lie in `train/CLASS/`, `val/CLASS/` (or `validation/`) and `test/CLASS/`; or, without these, in
     `CLASS/`, and are training images but for a share that is held out. Images beside the folders of classes have no
-    class and no object. Categories are in the alphabetical order of the folders, which is ImageNet's numbering.
+    class and no object. All usual kinds of images will do, of several pictures in a file the first; hidden files and
+    folders are passed over. Categories are in the alphabetical order of the folders, which is ImageNet's numbering.
 
     Args:
         root: Folder of all.
@@ -47,15 +50,14 @@ class ImageFolder(Annotated):
     def __init__(
         self, *, root: str, names: str | None, val_share: float, seed: int, filters: Mapping[str, Filter]
     ) -> None:
-        super().__init__(filters=filters)
-        self._root = Path(root)
+        super().__init__(root=root, filters=filters)
         self._held_out = {"val_share": val_share, "seed": seed}
         handles = self._sorted() or self._drawn(val_share, seed)
         if not any(handles.values()):
             raise FridoError(
                 root,
                 got="no images",
-                wanted="train/CLASS/*.jpg (or .png, .webp) and val/CLASS/*.jpg, or CLASS/*.jpg",
+                wanted="train/CLASS/*.jpg (or .png, .tif, ...) and val/CLASS/*.jpg, or CLASS/*.jpg",
                 do="check source.root",
             )
         _check_unique(handles)
@@ -68,19 +70,19 @@ class ImageFolder(Annotated):
         return {"name": "image_folder", **self._held_out, **counts, "filters": described(self._filters)}
 
     def _path(self, split: str, handle: Handle) -> Path:
-        return self._root.joinpath(*handle)
+        return self.root.joinpath(*handle)
 
     def _annotation(self, split: str, handle: Handle) -> Scene:
         folder = handle[1]
         return Scene(_key(split, handle), (Object(self._classes[folder], WHOLE),) if folder else ())
 
     def _sorted(self) -> dict[str, list[Handle]]:
-        there = {split: [n for n in names if (self._root / n).is_dir()] for split, names in FOLDERS.items()}
-        return {split: list(_images(self._root, names[0])) for split, names in there.items() if names}
+        there = {split: [n for n in names if (self.root / n).is_dir()] for split, names in FOLDERS.items()}
+        return {split: list(_images(self.root, names[0])) for split, names in there.items() if names}
 
     def _drawn(self, val_share: float, seed: int) -> dict[str, list[Handle]]:
         handles: dict[str, list[Handle]] = {"train": [], "val": []}
-        for handle in _images(self._root, ""):
+        for handle in _images(self.root, ""):
             draw = zlib.crc32(f"{seed}/{handle[1]}/{handle[2]}".encode()) / 2**32
             handles["val" if draw < val_share else "train"].append(handle)
         return handles
@@ -92,12 +94,21 @@ def _images(root: Path, place: str) -> Iterator[Handle]:
         entries = sorted((root / place).iterdir())
     except OSError as error:
         raise FridoError(str(root / place), got=error.strerror, wanted="a folder", do="check source.root") from None
-    for entry in entries:
+    for entry in (entry for entry in entries if not _hidden(entry.name)):
         if entry.is_dir():
             names = sorted(path.name for path in entry.iterdir())
-            yield from ((place, entry.name, name) for name in names if name.lower().endswith(ENDINGS))
-        elif entry.name.lower().endswith(ENDINGS):
+            yield from ((place, entry.name, name) for name in names if _is_image(name))
+        elif _is_image(entry.name):
             yield place, "", entry.name
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(ENDINGS) and not _hidden(name)
+
+
+def _hidden(name: str) -> bool:
+    """Return whether a file is one that systems add by themselves (`._a.jpg` beside `a.jpg`)."""
+    return name.startswith(".")
 
 
 def _key(split: str, handle: Handle) -> str:

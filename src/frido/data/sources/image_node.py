@@ -1,14 +1,13 @@
 """The image itself as a node of its graph, as sg2im has it."""
 
-import io
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
-from frido.data.encoding import png
+from frido.data.encoding import numbers_of, renumbered
 from frido.data.sources.base import Source
 
 IMAGE, IN_IMAGE = "__image__", "__in_image__"
@@ -43,8 +42,11 @@ class WithImageNode(Source):
             scene,
             objects=(*scene.objects, Object(IMAGE, (0.0, 0.0, 1.0, 1.0))),
             relationships=(*scene.relationships, *inside),
-            segmentation=_shifted(scene.segmentation) if scene.segmentation else b"",
+            segmentation=self._renumbered(scene) if scene.segmentation else b"",
         )
+
+    def file(self, split: str, index: int) -> str:
+        return self.source.file(split, index)
 
     def settings(self) -> dict[str, Any]:
         return self.source.settings()
@@ -52,9 +54,9 @@ class WithImageNode(Source):
     def filters(self) -> dict[str, dict[str, dict[str, int]]]:
         return self.source.filters()
 
+    def _renumbered(self, scene: Scene) -> bytes:
+        return renumbered(scene.segmentation, self._numbers, f"segmentation of scene {scene.id}")
 
-def _shifted(segmentation: bytes) -> bytes:
-    """Return a segmentation for categories that are numbered one higher."""
-    with Image.open(io.BytesIO(segmentation)) as opened:
-        values = np.asarray(opened).astype(np.uint16)
-    return png(np.where(values > 0, values + 1, 0).astype(np.uint16))
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        return numbers_of(self.source.vocabulary.categories, self.vocabulary.categories)

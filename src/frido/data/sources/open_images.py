@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.filters.base import Filter
@@ -31,6 +32,10 @@ PAIR = (
     *("RelationshipLabel", "LabelName1", "XMin1", "YMin1", "XMax1", "YMax1"),
     *("LabelName2", "XMin2", "YMin2", "XMax2", "YMax2"),
 )
+CLASSES = ("class-descriptions-boxable.csv", "classes.csv")
+ATTRIBUTES = ("attributes-description.csv", "attributes.csv")
+"""Lists of two columns, by their names as published and in FiftyOne's layout."""
+
 ATTRIBUTE = "is"
 """The relationship whose second end is an attribute of the first."""
 
@@ -69,23 +74,33 @@ class OpenImages(Annotated):
     origin = "Open Images, https://storage.googleapis.com/openimages/web/index.html"
 
     def __init__(self, *, root: str, filters: Mapping[str, Filter]) -> None:
-        super().__init__(filters=filters)
-        self._root = Path(root)
-        folders = {split: self._root / name for split, name in FOLDERS.items()}
+        super().__init__(root=root, filters=filters)
+        folders = {split: self.root / name for split, name in FOLDERS.items()}
         self._folders = {split: path / "data" if (path / "data").is_dir() else path for split, path in folders.items()}
         self._boxes = {split: RowsByImage(path, BOX) for split, path in self._tables("bbox", "detections")}
         if not self._boxes:
             raise FridoError(root, got="no table of boxes", wanted="train-annotations-bbox.csv or such", do=WHERE)
         self._pairs = {split: RowsByImage(path, PAIR) for split, path in self._tables("vrd", "relationships")}
-        self._classes = self._names("class-descriptions-boxable.csv", "classes.csv")
+        self._classes = self._names(*CLASSES)
         if not self._classes:
             raise FridoError(root, got="no class names", wanted="class-descriptions-boxable.csv", do=WHERE)
-        self._attributes = self._names("attributes-description.csv", "attributes.csv")
+        self._attributes = self._names(*ATTRIBUTES)
+        self._digests = {path.relative_to(self.root).as_posix(): sha256(path) for path in self._read()}
         handles = {split: range(len(boxes.images)) for split, boxes in self._boxes.items()}
         self._select(handles, self._words())
 
     def settings(self) -> dict[str, Any]:
-        return {"name": "open_images", "relationships": sorted(self._pairs), "filters": described(self._filters)}
+        return {
+            "name": "open_images",
+            "relationships": sorted(self._pairs),
+            "filters": described(self._filters),
+            "annotations": self._digests,
+        }
+
+    def _read(self) -> list[Path]:
+        """Return the files that were read."""
+        tables = [rows.path for rows in (*self._boxes.values(), *self._pairs.values())]
+        return [*tables, *self._lists(*CLASSES), *self._lists(*ATTRIBUTES)]
 
     def _path(self, split: str, handle: int) -> Path:
         return self._folders[split] / f"{self._image(split, handle)}.jpg"
@@ -149,19 +164,22 @@ class OpenImages(Annotated):
     def _tables(self, flat: str, fiftyone: str) -> Iterable[tuple[str, Path]]:
         """Return the tables of a kind that are there, by split."""
         for split, name in FOLDERS.items():
-            found = sorted(self._root.glob(f"*{name}-annotations-{flat}.csv"))
-            found += [self._root / name / "labels" / f"{fiftyone}.csv"]
+            found = sorted(self.root.glob(f"*{name}-annotations-{flat}.csv"))
+            found += [self.root / name / "labels" / f"{fiftyone}.csv"]
             yield from ((split, path) for path in found[:1] if path.is_file())
 
     def _names(self, flat: str, fiftyone: str) -> dict[str, str]:
         """Return what the ids of a list of two columns mean, with or without a header; empty where there is none."""
-        found = sorted([*self._root.glob(f"*{flat}"), *self._root.glob(f"*/metadata/{fiftyone}")])
         names: dict[str, str] = {}
-        for path in found[:1]:
+        for path in self._lists(flat, fiftyone):
             with path.open(encoding="utf-8", newline="") as file:
                 names = {row[0]: row[1] for row in csv.reader(file) if len(row) > 1}
         names.pop("LabelName", None)
         return names
+
+    def _lists(self, flat: str, fiftyone: str) -> list[Path]:
+        """Return the list that is read, or none."""
+        return sorted([*self.root.glob(f"*{flat}"), *self.root.glob(f"*/metadata/{fiftyone}")])[:1]
 
 
 def _box(edges: Iterable[str]) -> tuple[float, float, float, float]:

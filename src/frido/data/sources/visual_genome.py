@@ -16,6 +16,8 @@ from frido.data.sources import visual_genome_records as records
 from frido.data.sources.annotated import Annotated
 from frido.data.sources.base import SPLITS
 
+SPLITS_FROM = "take sg2im/data/vg_splits.json of google/sg2im (github.com/google/sg2im): source.splits=FILE"
+
 
 class Photograph(NamedTuple):
     """An image: its file below the root, and its size in pixels."""
@@ -29,10 +31,11 @@ class VisualGenome(Annotated):
     """Photographs with objects, attributes and relationships (Krishna et al., 2017): releases 1.0, 1.2 and 1.4.
 
     With the filters of `source=visual_genome` these are the scenes of sg2im (google/sg2im,
-    `scripts/preprocess_vg.py`), but for four quirks that are avoided knowingly: it normalises predicates of train
-    images only, so that "ON" is lost in val and test; its loader may return one object too many; its attribute rows
-    are aligned with other objects; and it does not follow the merged ids of release 1.4. The `__image__` object and
-    its `__in_image__` triples are left to conditioners that want them. Attributes are counted on the objects that
+    `scripts/preprocess_vg.py`), but for five quirks that are avoided knowingly: it normalises predicates of train
+    images only, so that "ON" is lost in val and test; it looks up the names of objects as they were typed, so that
+    "Man" is no "man"; its loader may return one object too many; its attribute rows are aligned with other objects;
+    and it does not follow the merged ids of release 1.4. The `__image__` object and its `__in_image__` triples are
+    made at packing (`format.image_node=true`). Attributes are counted on the objects that
     objects.json holds, so those of an object that it lacks do not count.
 
     Filters see boxes as they were drawn, also where they reach over an edge of the image; those of a `scene` are
@@ -63,8 +66,7 @@ class VisualGenome(Annotated):
         captions: Literal["regions"] | None,
         filters: Mapping[str, Filter],
     ) -> None:
-        super().__init__(filters=filters)
-        self.root = Path(root)
+        super().__init__(root=root, filters=filters)
         self.captions = captions
         ids = _split_ids(Path(splits) if splits else self.root / "vg_splits.json")
         self._images = self._photographs({image for split in SPLITS for image in ids[split]})
@@ -159,12 +161,14 @@ def _clipped(box: tuple[float, float, float, float]) -> tuple[float, float, floa
 
 
 def _split_ids(path: Path) -> dict[str, list[int]]:
+    if not path.is_file():
+        raise FridoError(str(path), got="no such file", wanted="the images of train, val and test", do=SPLITS_FROM)
     splits = records.load(path)
     if not isinstance(splits, dict) or not set(SPLITS) <= splits.keys():
         raise FridoError(
             str(path),
             got=f"keys {list(splits)[:5]}" if isinstance(splits, dict) else type(splits).__name__,
             wanted="lists of image ids under train, val and test",
-            do="take sg2im/data/vg_splits.json of google/sg2im: source.splits=FILE",
+            do=SPLITS_FROM,
         )
     return {split: list(dict.fromkeys(splits[split])) for split in SPLITS}

@@ -21,7 +21,7 @@ def store_at(location: str, *, pinned: Path, cache: Path, cache_gb: float) -> St
 
     Args:
         location: Path, or URL of any protocol that fsspec knows.
-        pinned: Folder of the URL's small files, with its `dataset.json` (`frido.data.stores.pinned.pin`).
+        pinned: Folder of the URL's small files, with its `dataset.json`; `frido.data.stores.pinned.pin` returns it.
         cache: Folder for shards of URLs, shared by all that run on a machine.
         cache_gb: Bound of that folder, GB; 0 keeps no shard and reads by ranges.
 

@@ -1,6 +1,7 @@
 """Where the files of a packed dataset lie."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -40,9 +41,9 @@ class Store(ABC):
         """Return whether bytes of a shard that are not those that were packed may be right when read once more."""
 
     @abstractmethod
-    def check(self, part: Part) -> None:
-        """Look, at little cost, whether a shard and its index are there.
+    def check(self, parts: Sequence[Part]) -> None:
+        """Look, at little cost, whether shards and their indexes are there.
 
         Raises:
-            FridoError: One is not, or it has another size.
+            FridoError: One is not, or it has another size; or they cannot be read in this way at all.
         """

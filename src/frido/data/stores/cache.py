@@ -26,6 +26,8 @@ class ShardCache:
     A copy is written beside its place, checked, and renamed: it is whole or not there. While one process fetches a
     shard, others wait for it. Copies that were not read for the longest time make room for new ones; who still reads
     one of them is not disturbed. The folder has to be on a disk of this machine.
+    Empty `.lock` files stay, one for each shard that was ever fetched: who waits for a lock has its file open, and
+    would hold one that is gone while the next process makes another. Where nothing runs they may be deleted.
 
     Args:
         folder: Made when it is not there.
@@ -52,6 +54,12 @@ class ShardCache:
         with contextlib.suppress(OSError):  # a copy of another user
             os.utime(descriptor)  # when it was read last
         return descriptor
+
+    def holds(self, part: Part) -> bool:
+        """Return whether there is a copy of the right size; it does not count as read."""
+        with contextlib.suppress(OSError):
+            return self._copy(part).stat().st_size == part.bytes
+        return False
 
     def fetch(self, part: Part, pieces: Callable[[], Iterable[bytes]]) -> int:
         """Return a descriptor of the copy of a shard, fetched first unless another process did so in the meantime.

@@ -4,11 +4,11 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from frido.data.stores.base import Part, Store
 from frido.data.stores.cache import NoRoomError, ShardCache
-from frido.data.stores.ranged import RangeStore
+from frido.data.stores.ranged import RangeStore, at_once
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,15 @@ class CachedStore(Store):
             self.cache.drop(part)
         return True
 
-    def check(self, part: Part) -> None:
-        self.ranged.check(part)
+    def check(self, parts: Sequence[Part]) -> None:
+        at_once(self._check, parts)
+
+    def _check(self, part: Part) -> None:
+        """Look for a shard; of one that is kept only for the index, so that a full cache needs no server."""
+        if self.cache.holds(part):
+            self.ranged.check_index(part)
+        else:
+            self.ranged.check_whole(part)
 
     def _open(self, part: Part) -> int | None:
         """Return a descriptor of a copy, fetched if need be; `None` while none can be kept."""

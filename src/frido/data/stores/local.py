@@ -1,6 +1,7 @@
 """A packed dataset in a folder."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from frido.contracts.errors import FridoError
@@ -34,7 +35,11 @@ class LocalStore(Store):
     def again(self, part: Part) -> bool:
         return False
 
-    def check(self, part: Part) -> None:
+    def check(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            self._check(part)
+
+    def _check(self, part: Part) -> None:
         path = self.root / part.name
         found = path.stat().st_size if path.is_file() else None
         if found != part.bytes:
