@@ -26,7 +26,7 @@ def reading(make_reading) -> Reading:
 
 def packed(root: Path, reading: Reading, *, source: str = "scenes", recipe: str = "main") -> PackedData:
     where = {"shards": str(root), "cache_gb": 0.0, "cache_dir": "nowhere"}
-    return PackedData(**where, source=source, recipe=recipe, reading=reading, max_loss=0)
+    return PackedData(**where, pack_source=source, pack_recipe=recipe, reading=reading, max_loss=0)
 
 
 def test_procedural_scenes_are_rendered_once(tmp_path, make_source, make_packing, reading):

@@ -48,8 +48,8 @@ def make(make_reading, tmp_path):
             shards=str(shards),
             cache_gb=cache_gb,
             cache_dir=str(tmp_path / cache),
-            source="scenes",
-            recipe="main",
+            pack_source="scenes",
+            pack_recipe="main",
             reading=make_reading(workers=workers),
             max_loss=max_loss,
         )

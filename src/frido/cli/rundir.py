@@ -15,7 +15,17 @@ from frido.contracts.errors import FridoError
 UNHASHED = ("hardware", "tracking", "run", "stages")
 """What changes where and how a run is computed, or how much of it, but not what: no part of its hash."""
 UNHASHED_ANYWHERE = {
-    *("precision", "workers", "processes", "cache_mb", "cache_gb", "cache_dir", "max_loss"),
+    *(
+        "precision",
+        "workers",
+        "processes",
+        "cache_mb",
+        "cache_gb",
+        "cache_dir",
+        "max_loss",
+        "pack_source",
+        "pack_recipe",
+    ),
     *("log_every_images", "checkpoint_every_images", "picture_every_images", "keep_checkpoints"),
 }
 """The same kind of settings where they lie inside of what is hashed."""

@@ -58,8 +58,8 @@ class MixedData(Dataset):
                 shards=location,
                 cache_gb=cache_gb,
                 cache_dir=cache_dir,
-                source="SOURCE",
-                recipe="vg_sg2im",
+                pack_source="SOURCE",
+                pack_recipe="vg_sg2im",
                 reading=reading,
                 max_loss=max_loss,
             )

@@ -28,8 +28,8 @@ class PackedData(Dataset):
         cache_gb: Bound of the copies that are kept of the shards of URLs, GB; 0 keeps none and asks for each run of
             samples anew.
         cache_dir: Folder of those copies, on a disk of each machine; processes and runs share it.
-        source: Option of `python -m frido.pack source=...` that makes them, for the message when they are missing.
-        recipe: Option of `python -m frido.run experiment=...` that reads them, for the same message.
+        pack_source: Option of `python -m frido.pack source=...` that makes them, for the message when they are missing.
+        pack_recipe: Option of `python -m frido.run experiment=...` that reads them, for the same message.
         reading: Makes batches of them.
         max_loss: Samples that may turn out unreadable before a training stops.
 
@@ -43,15 +43,15 @@ class PackedData(Dataset):
         shards: str,
         cache_gb: float,
         cache_dir: str,
-        source: str,
-        recipe: str,
+        pack_source: str,
+        pack_recipe: str,
         reading: Reading,
         max_loss: int,
     ) -> None:
         super().__init__(reading=reading, max_loss=max_loss)
         if cache_gb < 0:
             raise FridoError("data.cache_gb", got=cache_gb, wanted="a number of GB; 0 keeps nothing", do="set it to 50")
-        self.shards, self.source, self.recipe = shards, source, recipe
+        self.shards, self.pack_source, self.pack_recipe = shards, pack_source, pack_recipe
         self.cache_gb, self.cache_dir = cache_gb, Path(cache_dir).expanduser()
         self._stores: dict[Path, Store] = {}
 
@@ -123,9 +123,9 @@ class PackedData(Dataset):
                 f"data.shards={root}",
                 got=f"no {SPEC} in {root.resolve()}",
                 wanted="a packed dataset",
-                do=f"pack it: python -m frido.pack source={self.source} source.root=DIR out={root}\n"
+                do=f"pack it: python -m frido.pack source={self.pack_source} source.root=DIR out={root}\n"
                 f"          or run the same recipe on the embedded scenes: "
-                f"python -m frido.run experiment={self.recipe} data=scenes",
+                f"python -m frido.run experiment={self.pack_recipe} data=scenes",
             )
         return root.resolve()
 
@@ -156,8 +156,8 @@ def packed_data(
     cache_gb: float,
     cache_dir: str,
     held_out: int,
-    source: str,
-    recipe: str,
+    pack_source: str,
+    pack_recipe: str,
     reading: Reading,
     max_loss: int,
 ) -> Dataset:
@@ -170,8 +170,8 @@ def packed_data(
         cache_gb: See `PackedData`; not for "webdataset".
         cache_dir: See `PackedData`; not for "webdataset".
         held_out: See `ResampledData`; not for "indexed".
-        source: See `PackedData`.
-        recipe: See `PackedData`.
+        pack_source: See `PackedData`.
+        pack_recipe: See `PackedData`.
         reading: Makes batches of them.
         max_loss: Samples that may turn out unreadable before a training stops.
     """
@@ -181,8 +181,8 @@ def packed_data(
         shards=shards,
         cache_gb=cache_gb,
         cache_dir=cache_dir,
-        source=source,
-        recipe=recipe,
+        pack_source=pack_source,
+        pack_recipe=pack_recipe,
         reading=reading,
         max_loss=max_loss,
     )
