@@ -7,7 +7,7 @@
 
 Every arm reads the same JPEG bytes from a warm page cache, shuffled, and gives batches of 32 float images in [-1, 1].
 Ours also gives boxes, categories and relations as tensors; webdataset and the folder parse the JSON and give it on as
-text. Arms take turns. On a machine with other work the ratios mean little.
+text. Arms take turns, all with the same thresholds of the allocator. On a machine with other work the ratios mean little.
 """
 
 import argparse
@@ -31,6 +31,9 @@ from frido.data.packing.pack import Packing
 from frido.data.sources.base import Source
 
 SAMPLES, IMAGES, BATCH, RESOLUTION, SECONDS = 100_000, 1_000, 32, 256, 10.0
+
+
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 
 
 class Repeated(Source):
@@ -198,7 +201,8 @@ def speed(root: Path, rounds: int) -> None:
     for _ in range(rounds):
         for workers, arm in found:
             command = [sys.executable, __file__, "rate", str(root), "--arm", arm, "--workers", str(workers)]
-            found[workers, arm].append(float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+            run = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ | ALLOCATOR)
+            found[workers, arm].append(float(run.stdout))
     print("| workers | arm | samples/s (median of rounds) | ours / it, by round |\n|---|---|---|---|")
     for workers, arm in found:
         ratios = [a / b for a, b in zip(found[workers, "ours"], found[workers, arm], strict=True)]

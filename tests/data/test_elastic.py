@@ -41,9 +41,6 @@ class Memory(Rows):
     def scenes(self, rows: Sequence[int]) -> list[Scene | Lost]:
         return [Lost("shard", str(row), "broken") if row in self.broken else Scene(str(row)) for row in rows]
 
-    def where(self, row: int) -> str:
-        return str(row)
-
     def lost(self, row: int, error: FridoError) -> Lost:
         return Lost("shard", str(row), str(error))
 

@@ -38,9 +38,6 @@ class Named(Rows):
         whole = (Object(self.name, (0.0, 0.0, 1.0, 1.0)),)
         return [Scene(f"{self.name}-{row}", whole, segmentation=self.segmentation) for row in rows]
 
-    def where(self, row: int) -> str:
-        return f"{self.name}-{row}"
-
     def lost(self, row: int, error: FridoError) -> Lost:
         return Lost(self.name, str(row), "no reason")
 
@@ -117,13 +114,12 @@ def test_rows_keep_their_words_and_places():
     mixed = mixture()
     assert mixed.vocabulary.categories == ("thing", "a", "b")
     for row, scene in enumerate(mixed.scenes(range(40))):
-        assert mixed.where(row) == scene.id
         lost = mixed.lost(row, FridoError("x", got=1, wanted="y", do="z"))
         assert f"{lost.shard}-{lost.key}" == f"{'ab'.index(scene.id[0])}/{scene.id}", (
             "datasets may share names of shards"
         )
     with pytest.raises(IndexError):
-        mixed.where(40)
+        mixed.scenes([40])
 
 
 def test_a_split_that_only_some_have_keeps_words_and_numbers():

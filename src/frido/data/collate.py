@@ -9,7 +9,7 @@ from torch import Tensor
 from frido.contracts.errors import FridoError, nearest
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.filters.base import with_objects
-from frido.data.framing.base import Coordinates, Frame
+from frido.data.framing.base import WHOLE, Coordinates, Frame
 from frido.data.framing.mirror import exchanged_words
 from frido.data.images import labels
 from frido.data.sources.image_node import IMAGE, IN_IMAGE
@@ -37,7 +37,7 @@ def segments(scene: Scene, vocabulary: Vocabulary, resolution: int, frame: Frame
 
 def to_float(images: np.ndarray) -> Tensor:
     """Return uint8 images as float32 in [-1, 1]."""
-    return torch.from_numpy(images).float().div_(127.5).sub_(1.0)
+    return torch.from_numpy(images).div(127.5).sub_(1.0)
 
 
 def framed(scene: Scene, frame: Frame, coordinates: Coordinates) -> Scene:
@@ -47,6 +47,8 @@ def framed(scene: Scene, frame: Frame, coordinates: Coordinates) -> Scene:
     are exchanged in attributes, predicates and captions; the new words need not be in the vocabulary (see `annotate`).
     Categories keep their names. The image itself is kept as it is, and so are the visible shares of objects.
     """
+    if frame.box == WHOLE and not frame.mirrored and scene.width == scene.height:
+        return scene
     kept: list[tuple[int, Object]] = []
     for number, item in enumerate(scene.objects):
         box = coordinates.box(item.box, frame)
@@ -113,7 +115,7 @@ def annotate(
     Raises:
         FridoError: A word is not in the vocabulary.
     """
-    ids = _ids(vocabulary)
+    ids = ids_of(vocabulary)
     scene = at_most(_sayable(scene, vocabulary) if frame.mirrored else scene, max_objects)
     categories = np.full(max_objects, PADDING, np.int64)
     attributes = np.full((max_objects, max_attributes), PADDING, np.int64)
@@ -134,7 +136,7 @@ def annotate(
 
 def _sayable(scene: Scene, vocabulary: Vocabulary) -> Scene:
     """Return a mirrored scene without words of which the vocabulary has the unmirrored form alone."""
-    _, attributes, predicates = _ids(vocabulary)
+    _, attributes, predicates = ids_of(vocabulary)
     return replace(
         scene,
         objects=tuple(
@@ -159,14 +161,18 @@ def caption(scene: Scene, max_caption: int) -> np.ndarray:
     return row
 
 
-_tables: dict[Vocabulary, tuple[dict[str, int], ...]] = {}
+_tables: dict[int, tuple[Vocabulary, tuple[dict[str, int], ...]]] = {}
+"""By the identity of a vocabulary: its hash is that of all its words."""
 
 
-def _ids(vocabulary: Vocabulary) -> tuple[dict[str, int], ...]:
-    if vocabulary not in _tables:
+def ids_of(vocabulary: Vocabulary) -> tuple[dict[str, int], ...]:
+    """Return the index of every category, of every attribute and of every predicate."""
+    known, tables = _tables.get(id(vocabulary), (None, ()))
+    if known is not vocabulary:
         lists = (vocabulary.categories, vocabulary.attributes, vocabulary.predicates)
-        _tables[vocabulary] = tuple({word: row for row, word in enumerate(words)} for words in lists)
-    return _tables[vocabulary]
+        tables = tuple({word: row for row, word in enumerate(words)} for words in lists)
+        _tables[id(vocabulary)] = vocabulary, tables
+    return tables
 
 
 def _id(ids: dict[str, int], word: str, kind: str, scene: Scene) -> int:

@@ -72,6 +72,7 @@ class Loader:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="loader") if workers else None
         self._ahead: dict[int, Future[Batch]] = {}
         fits = len(rows) * 3 * preparation.resolution**2 <= cache_mb * 2**20
+        self._idle = np.random.default_rng(0) if preparation.fixed else None  # nothing is drawn from it
         self._table = _Table(cache_mb * 2**20) if fits and preparation.fixed else None
 
     def __len__(self) -> int:
@@ -133,9 +134,9 @@ class Loader:
     def _tried(self, scene: Scene | Lost, row: int, position: int) -> Row | Lost:
         if isinstance(scene, Lost):
             return scene
-        random = np.random.Generator(np.random.Philox(key=[self._seed, position]))
+        random = self._idle or np.random.Generator(np.random.Philox(key=[self._seed, position]))
         try:
-            return self.preparation.row(scene, self.rows.vocabulary, random=random, where=self.rows.where(row))
+            return self.preparation.row(scene, self.rows.vocabulary, random=random)
         except FridoError as error:
             return self.rows.lost(row, error)
 

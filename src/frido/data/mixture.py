@@ -113,10 +113,6 @@ class Mixture(Rows):
             found |= {at: self._told(number, row, scene) for (at, row), scene in zip(mine, read, strict=True)}
         return [found[at] for at in range(len(rows))]
 
-    def where(self, row: int) -> str:
-        part, inside = self._place(row)
-        return self.parts[part].where(inside)
-
     def lost(self, row: int, error: FridoError) -> Lost:
         part, inside = self._place(row)
         return self._named(part, self.parts[part].lost(inside, error))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from frido.contracts.scene import Scene, Vocabulary
-from frido.data.collate import annotate, framed, segments
+from frido.data.collate import annotate, framed, ids_of, segments
 from frido.data.framing.base import Coordinates, Crop, Frame
 from frido.data.framing.of_crop import OfCrop
 from frido.data.images import decoded
@@ -77,16 +77,16 @@ class Preparation:
         """Return what can be seen of a scene in the part of its image that a fixed crop shows."""
         return framed(scene, self._frame(scene, np.random.default_rng(0)), OfCrop())
 
-    def row(self, scene: Scene, vocabulary: Vocabulary, *, random: np.random.Generator, where: str) -> Row:
+    def row(self, scene: Scene, vocabulary: Vocabulary, *, random: np.random.Generator) -> Row:
         """Return the row of a scene; what is drawn comes from `random`.
 
         Raises:
             FridoError: The image cannot be decoded, or a word is not in the vocabulary.
         """
-        frame = self._frame(scene, random)
+        frame, what = self._frame(scene, random), f"image of scene {scene.id}"
         return Row(
             id=scene.id,
-            image=decoded(scene.image, self.resolution, frame=frame, where=where) if scene.image else None,
+            image=decoded(scene.image, self.resolution, frame=frame, where=what) if scene.image else None,
             segmentation=segments(scene, vocabulary, self.resolution, frame) if scene.segmentation else None,
             annotations=annotate(
                 framed(scene, frame, self.coordinates), vocabulary, frame, **with_image_node(self.limits, vocabulary)
@@ -101,7 +101,7 @@ class Preparation:
 
 def with_image_node(limits: dict[str, int], vocabulary: Vocabulary) -> dict[str, int]:
     """Return limits with room for the image itself and every object's relationship to it, where a dataset has these."""
-    if IMAGE not in vocabulary.categories:
+    if IMAGE not in ids_of(vocabulary)[0]:
         return limits
     objects, relationships = limits["max_objects"], limits["max_relationships"]
     return limits | {"max_objects": objects + 1, "max_relationships": relationships + objects}

@@ -89,7 +89,5 @@ class Reading:
     def collate(self, scenes: Sequence[Scene], vocabulary: Vocabulary, positions: Int[Tensor, "batch"]) -> Batch:
         """Return scenes from anywhere as a held-out batch; `images` is `None` when they carry none."""
         random = np.random.default_rng(0)  # held-out crops draw nothing
-        found = [
-            self.held_out.row(scene, vocabulary, random=random, where=f"image of scene {scene.id}") for scene in scenes
-        ]
+        found = [self.held_out.row(scene, vocabulary, random=random) for scene in scenes]
         return batch_of(found, positions=positions)

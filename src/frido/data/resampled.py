@@ -178,7 +178,7 @@ class ResampledStream:
                 continue
             scene = unindexed.sayable(scene, self.vocabulary)
             try:
-                return self.preparation.row(scene, self.vocabulary, random=random, where=f"sample {key}")
+                return self.preparation.row(scene, self.vocabulary, random=random)
             except FridoError as error:
                 self._lost.append(Lost("", key, f"{error.what}: {error.got}"))
         raise AssertionError("a stream without end ended")

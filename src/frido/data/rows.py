@@ -48,10 +48,6 @@ class Rows(ABC):
         """Return the scenes of some rows with their encoded images, or why one could not be read."""
 
     @abstractmethod
-    def where(self, row: int) -> str:
-        """Return the row's shard and key, for people."""
-
-    @abstractmethod
     def lost(self, row: int, error: FridoError) -> Lost:
         """Return that a row's image was read and could not be decoded."""
 

@@ -108,10 +108,6 @@ class Shards(Rows):
             found += self._run(shard, first, last)
         return found
 
-    def where(self, row: int) -> str:
-        shard, place = self._place(row)
-        return f"shard {self.store.path(self._parts[shard].name)}, key {self._samples(shard)[place].key}"
-
     def lost(self, row: int, error: FridoError) -> Lost:
         shard, place = self._place(row)
         return Lost(self._parts[shard].name, self._samples(shard)[place].key, _reason(error))
