@@ -7,7 +7,8 @@
 
 Every arm reads the same JPEG bytes from a warm page cache, shuffled, and gives batches of 32 float images in [-1, 1].
 Ours also gives boxes, categories and relations as tensors; webdataset and the folder parse the JSON and give it on as
-text. Arms take turns, all with the same thresholds of the allocator. On a machine with other work the ratios mean little.
+text. Arms take turns, all with the same thresholds of the allocator. On a machine with other work the ratios mean
+little.
 """
 
 import argparse
