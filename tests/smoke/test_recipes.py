@@ -99,7 +99,7 @@ def test_recipe_says_how_its_data_are_packed(recipe):
     config = composed(recipe)
     data = config["data"]
     text = (CONF / "experiment" / f"{recipe}.yaml").read_text()
-    assert f"frido.pack source={data['source']} source.root=DIR out={data['shards']}\n" in text
+    assert f"frido.pack source={data['pack_source']} source.root=DIR out={data['shards']}\n" in text
 
 
 def test_photographs_and_scenes_are_scored_by_what_knows_them():
