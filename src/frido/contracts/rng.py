@@ -1,9 +1,5 @@
-"""Randomness belongs to the sample: functions of `(seed, position, purpose)`, never of rank or batch.
+"""Randomness belongs to the sample: functions of `(seed, position, purpose)`, never of rank or batch."""
 
-The generator is Philox (Salmon et al., 2011), keyed by position, so any sample's noise can be drawn alone.
-"""
-
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,11 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-
-def generator(seed: int, position: int, purpose: str) -> np.random.Generator:
-    """Return the random stream of one sample for one purpose ("noise/1", "time", "dropout")."""
-    word = (seed << 32) ^ zlib.crc32(purpose.encode())
-    return np.random.Generator(np.random.Philox(key=[word & (2**64 - 1), position]))
+from frido.contracts.philox import generator
 
 
 def normal(

@@ -1,6 +1,5 @@
 """Packed scenes -> the stream of batches."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from frido.contracts.batch import Annotations, Batch
 from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
+from frido.contracts.philox import generator
 from frido.contracts.scene import Scene
 from frido.data.collate import to_float
 from frido.data.index import AGAIN
@@ -120,7 +120,7 @@ class Loader:
         if not isinstance(tried, Lost):
             return tried, ()
         lost = [tried]
-        substitutes = np.random.Generator(np.random.Philox(key=[zlib.crc32(b"substitutes"), row]))
+        substitutes = generator(0, row, "substitutes")
         for _ in range(TRIES):
             row = int(substitutes.integers(len(self)))
             (scene,) = self.rows.scenes([row])
@@ -134,15 +134,11 @@ class Loader:
     def _tried(self, scene: Scene | Lost, row: int, position: int) -> Row | Lost:
         if isinstance(scene, Lost):
             return scene
-        random = self._idle or np.random.Generator(np.random.Philox(key=[self._seed, position]))
+        random = self._idle or generator(self.order.seed, position, "framing")
         try:
             return self.preparation.row(scene, self.rows.vocabulary, random=random)
         except FridoError as error:
             return self.rows.lost(row, error)
-
-    @property
-    def _seed(self) -> int:
-        return (self.order.seed << 32 ^ zlib.crc32(b"framing")) & (2**64 - 1)
 
 
 def batch_of(rows: Sequence[Row], *, positions: Int[Tensor, "batch"], lost: Sequence[Lost] = ()) -> Batch:

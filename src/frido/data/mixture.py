@@ -1,6 +1,5 @@
 """Several datasets read as one, in the shares that their weights say."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
+from frido.contracts.philox import generator
 from frido.contracts.scene import Scene, Vocabulary
 from frido.data.encoding import numbers_of, renumbered
 from frido.data.rows import Positions, Rows
@@ -54,8 +54,7 @@ class MixedOrder:
         """Return for each grain of a block which dataset it is from, and the how manieth of that dataset it is."""
         before, after = (np.floor((block + more) * BLOCK * self._edges + 0.5).astype(np.int64) for more in (0, 1))
         had, due = np.diff(before), np.diff(after)
-        word = ((self.seed << 32) ^ zlib.crc32(b"mixture")) & (2**64 - 1)
-        random = np.random.Generator(np.random.Philox(key=[word, block]))
+        random = generator(self.seed, block, "mixture")
         dataset = random.permutation(np.repeat(np.arange(len(due)), due - had))
         number = np.empty(BLOCK, np.int64)
         for part, first in enumerate(had):

@@ -1,10 +1,11 @@
 """The order of samples: a function of seed and position, in three levels (docs: conventions)."""
 
 import itertools
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
+
+from frido.contracts.philox import generator
 
 
 class Order:
@@ -47,8 +48,7 @@ class Order:
         return known[epoch]
 
     def _shuffled(self, epoch: int) -> np.ndarray:
-        word = ((self.seed << 32) ^ zlib.crc32(b"order")) & (2**64 - 1)
-        random = np.random.Generator(np.random.Philox(key=[word, epoch]))
+        random = generator(self.seed, epoch, "order")
         shards = random.permutation(len(self._starts))
         parts = []
         for first in range(0, len(shards), self.block):

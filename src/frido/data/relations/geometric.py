@@ -1,11 +1,9 @@
 """Relationships where nobody annotated any."""
 
-import zlib
 from collections.abc import Sequence
 
-import numpy as np
-
 from frido.contracts.geometry import PREDICATES, Box, predicate_between
+from frido.contracts.philox import generator
 from frido.contracts.scene import Relationship
 
 Point = tuple[float, float]
@@ -43,8 +41,7 @@ class GeometricRelations:
         """
         if len(boxes) < 2:
             return ()
-        world = ((self.seed << 32) ^ zlib.crc32(b"geometric relations")) & (2**64 - 1)
-        random = np.random.Generator(np.random.Philox(key=[world, image]))
+        random = generator(self.seed, image, "geometric relations")
         told = []
         for first in range(len(boxes)):
             second = (first + 1 + int(random.integers(len(boxes) - 1))) % len(boxes)

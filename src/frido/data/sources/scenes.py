@@ -1,13 +1,13 @@
 """A seeded procedural renderer of annotated scenes: coloured, textured shapes that hide each other in part."""
 
 import math
-import zlib
 from dataclasses import replace
 
 import numpy as np
 
 from frido.contracts.errors import FridoError
 from frido.contracts.geometry import PREDICATES, near, predicate_between
+from frido.contracts.philox import generator
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.encoding import png
 from frido.data.sources.render import SUPERSAMPLE, Placed, background, draw, segment, silhouette
@@ -116,8 +116,7 @@ class Scenes:
 
     def _random(self, split: str, index: int) -> np.random.Generator:
         # Philox streams of different keys are independent: splits cannot share a scene by an accident of seeds.
-        world = ((self.seed << 32) ^ zlib.crc32(f"scenes/{split}".encode())) & (2**64 - 1)
-        return np.random.Generator(np.random.Philox(key=[world, index]))
+        return generator(self.seed, index, f"scenes/{split}")
 
     def _arrange(self, random: np.random.Generator) -> list[Placed]:
         count = int(random.integers(self.min_objects, self.max_objects + 1))
