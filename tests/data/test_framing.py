@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frido.contracts.geometry import PREDICATES, predicate_between
+from frido.contracts.geometry import PREDICATES, WHOLE, predicate_between
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.collate import annotate, framed
-from frido.data.framing.base import WHOLE, Frame
+from frido.data.framing.base import Frame
 from frido.data.framing.centre import Centre
 from frido.data.framing.mirror import exchanged_words
 from frido.data.framing.of_crop import OfCrop

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from frido.contracts.errors import FridoError
+from frido.contracts.geometry import WHOLE
 from frido.contracts.scene import Object, Scene, Vocabulary
 from frido.data.collate import framed, segments
 from frido.data.encoding import png
-from frido.data.framing.base import WHOLE, Frame
+from frido.data.framing.base import Frame
 from frido.data.framing.centre import middle
 from frido.data.framing.of_crop import OfCrop
 from frido.data.images import decoded, labels, reading

@@ -8,6 +8,9 @@ import math
 
 Box = tuple[float, float, float, float]
 
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+"""The whole image."""
+
 PREDICATES = ("left of", "right of", "above", "below", "inside", "surrounding", "near")
 
 
@@ -32,6 +35,12 @@ def predicate_between(subject: Box, object_: Box) -> str:
     if theta < -math.pi / 4:
         return "above"
     return "right of" if theta < math.pi / 4 else "below"
+
+
+def clipped(box: Box) -> Box:
+    """Return what of a box is inside the image."""
+    left, top, right, bottom = (min(1.0, max(0.0, edge)) for edge in box)
+    return left, top, right, bottom
 
 
 def near(subject: Box, object_: Box) -> bool:

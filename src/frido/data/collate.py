@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from frido.contracts.errors import FridoError, nearest
+from frido.contracts.geometry import WHOLE
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.filters.base import with_objects
-from frido.data.framing.base import WHOLE, Coordinates, Frame
+from frido.data.framing.base import Coordinates, Frame
 from frido.data.framing.mirror import exchanged_words
 from frido.data.images import labels
 from frido.data.sources.image_node import IMAGE, IN_IMAGE

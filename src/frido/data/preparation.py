@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from frido.contracts.geometry import WHOLE
 from frido.contracts.scene import Scene, Vocabulary
 from frido.data.collate import annotate, framed, ids_of, segments
 from frido.data.framing.base import Coordinates, Crop, Frame
@@ -95,7 +96,7 @@ class Preparation:
 
     def _frame(self, scene: Scene, random: np.random.Generator) -> Frame:
         """Return what is shown of a scene: all of one that has no image."""
-        box = self.crop.box(scene.width, scene.height, random) if scene.width else (0.0, 0.0, 1.0, 1.0)
+        box = self.crop.box(scene.width, scene.height, random) if scene.width else WHOLE
         return Frame(box, mirrored=bool(random.random() < self.flip))
 
 

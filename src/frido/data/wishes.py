@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from frido.contracts.errors import FridoError, nearest
-from frido.contracts.geometry import predicate_between
+from frido.contracts.geometry import WHOLE, predicate_between
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 
 FORMS = (
@@ -73,7 +73,7 @@ def _captioned(scene: Scene, caption: str = "") -> Scene:
 
 
 def _object(item: Any, where: str, vocabulary: Vocabulary) -> Object:
-    box: Sequence[float] = (0.0, 0.0, 1.0, 1.0)
+    box: Sequence[float] = WHOLE
     if isinstance(item, dict):
         box, item = item.get("box", box), item.get("name", item.get("category"))
         if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):

@@ -7,8 +7,6 @@ import numpy as np
 
 from frido.contracts.geometry import Box
 
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-
 TOUCH = 1e-6
 """Boxes that reach into the shown part by less than this fraction of the image only touch it."""
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from frido.contracts.geometry import Box
-from frido.data.framing.base import WHOLE, Crop
+from frido.contracts.geometry import WHOLE, Box
+from frido.data.framing.base import Crop
 
 
 class Whole(Crop):

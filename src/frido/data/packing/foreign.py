@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from frido.contracts.errors import FridoError
+from frido.contracts.geometry import WHOLE
 from frido.contracts.scene import Object, Scene
 from frido.data.images import opened
 from frido.data.index import SEGMENTATION, Member
@@ -82,7 +83,7 @@ def scene_of(key: str, files: Mapping[str, bytes]) -> Scene:
     if isinstance(told, dict) and isinstance(told.get("caption"), str):
         captions.append(told["caption"])
     words = [_text(key, name, files[name]) for name in CLASSES if name in files]
-    objects = tuple(Object(word, (0.0, 0.0, 1.0, 1.0)) for word in words[:1])
+    objects = tuple(Object(word, WHOLE) for word in words[:1])
     return Scene(identity, objects, (), tuple(captions), image, width, height, segmentation)
 
 

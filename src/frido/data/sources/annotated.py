@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from frido.contracts.errors import FridoError
-from frido.contracts.scene import Scene, Vocabulary
+from frido.contracts.geometry import clipped
+from frido.contracts.scene import Object, Scene, Vocabulary
 from frido.data.filters.base import Filter
 from frido.data.sources.base import SPLITS, Source
 
@@ -23,7 +24,8 @@ class Annotated(Source):
     """A source that reads annotations from files and passes them through a recipe's filters.
 
     A subclass parses its files in its constructor and ends it with `_select`. Only handles of the images that are
-    kept stay in memory with what it keeps itself: a scene is made anew whenever it is asked for.
+    kept stay in memory with what it keeps itself: a scene is made anew whenever it is asked for. Filters see objects
+    and boxes as the files have them; those of a `scene` are plain ones, inside the image.
 
     Args:
         root: Folder of the dataset.
@@ -120,12 +122,13 @@ class Annotated(Source):
     def scene(self, split: str, index: int) -> Scene:
         handle = self._kept[split][index]
         scene = self._finished(self.annotation(split, index), split, handle)
+        objects = (Object(one.category, clipped(one.box), one.attributes, one.visible) for one in scene.objects)
         try:
             content = self._path(split, handle).read_bytes()
         except OSError as error:
             name = self.file(split, index)
             raise FridoError(name, got=error.strerror, wanted="a readable image", do="fetch it again") from None
-        return replace(scene, image=content)
+        return replace(scene, objects=tuple(objects), image=content)
 
     def file(self, split: str, index: int) -> str:
         return Path(os.path.relpath(self._path(split, self._kept[split][index]), self.root)).as_posix()

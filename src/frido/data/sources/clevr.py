@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from frido.contracts.errors import FridoError
+from frido.contracts.geometry import WHOLE
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.filters.base import Filter
 from frido.data.filters.described import described
@@ -17,7 +18,6 @@ from frido.data.sources.clevr_records import Place
 
 PREDICATES = {"left": "left of", "right": "right of", "front": "in front of", "behind": "behind"}
 ATTRIBUTES = ("color", "size", "material")
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 class Clevr(Annotated):

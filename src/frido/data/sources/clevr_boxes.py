@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-Box = tuple[float, float, float, float]
+from frido.contracts.geometry import Box, clipped
 
 FOCAL = 35 / 32
 """Of CLEVR's camera, as a fraction of the image's width: a lens of 35 mm before a sensor of 32 mm (Blender's)."""
@@ -51,12 +51,9 @@ def boxes_of(record: Mapping[str, Any], width: int, height: int) -> list[Box]:
     boxes = []
     for item, centre in zip(items, seen, strict=True):
         columns, rows = _outline(item, centre, turn)
-        edges = (
-            *(focal * columns[0] / width + 0.5, focal * rows[0] / height + 0.5),
-            *(focal * columns[1] / width + 0.5, focal * rows[1] / height + 0.5),
-        )
-        left, top, right, bottom = (min(max(float(edge), 0.0), 1.0) for edge in edges)
-        boxes.append((left, top, right, bottom))
+        left, right = (float(focal * slope / width + 0.5) for slope in columns)
+        top, bottom = (float(focal * slope / height + 0.5) for slope in rows)
+        boxes.append(clipped((left, top, right, bottom)))
     return boxes
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from frido.contracts.errors import FridoError
-from frido.contracts.geometry import Box
-from frido.contracts.scene import Object, Scene, Vocabulary
+from frido.contracts.scene import Scene, Vocabulary
 from frido.data.encoding import png
 from frido.data.filters.base import Filter
 from frido.data.filters.described import described
@@ -154,13 +153,10 @@ class Coco(Annotated):
         return self._folders[official] / self._part(split).images[handle].file
 
     def _finished(self, scene: Scene, split: str, handle: int) -> Scene:
-        """Return the scene of plain objects inside the image, with relationships and a segmentation where wanted."""
-        found = [item for item in scene.objects if isinstance(item, CocoObject)]
-        plain = tuple(Object(item.category, _clipped(item.box), item.attributes, item.visible) for item in found)
-        scene = replace(scene, objects=plain)
+        """Return the scene with relationships and a segmentation where wanted."""
         if not (self.relations or self.segmentation):
             return scene
-        part = self._part(split)
+        part, found = self._part(split), [item for item in scene.objects if isinstance(item, CocoObject)]
         masks = [
             coco_masks.pixels(part.segmentation(item.row), scene.width, scene.height, part.place(item.row))
             for item in found
@@ -176,11 +172,6 @@ class Coco(Annotated):
         for item, mask in sorted(zip(objects, masks, strict=True), key=lambda pair: not pair[0].stuff):
             pixels[mask] = self._codes[item.category]
         return png(pixels)
-
-
-def _clipped(box: Box) -> Box:
-    left, top, right, bottom = (min(1.0, max(0.0, edge)) for edge in box)
-    return left, top, right, bottom
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frido.contracts.errors import FridoError
+from frido.contracts.geometry import WHOLE
 from frido.contracts.scene import Object, Scene, Vocabulary
 from frido.data.filters.base import Filter
 from frido.data.filters.described import described
@@ -17,7 +18,6 @@ FOLDERS = {"train": ("train",), "val": ("val", "validation"), "test": ("test",)}
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
 """Of images; other files are passed over."""
 
-WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 Handle = tuple[str, str, str]
 """Folder of the split below the root ("" for the root), folder of the class ("" for none), name of the file."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from frido.contracts.geometry import WHOLE
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.encoding import numbers_of, renumbered
 from frido.data.sources.base import Source
@@ -40,7 +41,7 @@ class WithImageNode(Source):
         inside = tuple(Relationship(number, IN_IMAGE, last) for number in range(last))
         return replace(
             scene,
-            objects=(*scene.objects, Object(IMAGE, (0.0, 0.0, 1.0, 1.0))),
+            objects=(*scene.objects, Object(IMAGE, WHOLE)),
             relationships=(*scene.relationships, *inside),
             segmentation=self._renumbered(scene) if scene.segmentation else b"",
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
+from frido.contracts.geometry import Box, clipped
 from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
 from frido.data.filters.base import Filter
 from frido.data.filters.crowds import Gathered
@@ -123,10 +124,6 @@ class OpenImages(Annotated):
                 self._relate(predicate, ends, objects, relationships)
         return Scene(image, tuple(objects), tuple(relationships))
 
-    def _finished(self, scene: Scene, split: str, handle: int) -> Scene:
-        plain = (Object(item.category, item.box, item.attributes) for item in scene.objects)
-        return replace(scene, objects=tuple(plain))
-
     def _relate(self, predicate: str, ends: list[str], objects: list[Object], told: list[Relationship]) -> None:
         """Add what a row of the relationships' table says."""
         subject = _find(self._category(ends[0]), _box(ends[1:5]), objects)
@@ -182,12 +179,12 @@ class OpenImages(Annotated):
         return sorted([*self.root.glob(f"*{flat}"), *self.root.glob(f"*/metadata/{fiftyone}")])[:1]
 
 
-def _box(edges: Iterable[str]) -> tuple[float, float, float, float]:
-    left, top, right, bottom = (min(max(float(edge), 0.0), 1.0) for edge in edges)
-    return left, top, right, bottom
+def _box(edges: Iterable[str]) -> Box:
+    left, top, right, bottom = map(float, edges)
+    return clipped((left, top, right, bottom))
 
 
-def _find(category: str, box: tuple[float, float, float, float], objects: list[Object]) -> int:
+def _find(category: str, box: Box, objects: list[Object]) -> int:
     """Return the object of this category at this place, added at the end where there is none."""
     for number, item in enumerate(objects):
         if item.category == category and all(abs(a - b) < SAME for a, b in zip(item.box, box, strict=True)):

@@ -3,12 +3,11 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from frido.contracts.errors import FridoError
-from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
+from frido.contracts.scene import Relationship, Scene, Vocabulary
 from frido.data.filters.base import Filter, NamedObject
 from frido.data.filters.described import described
 from frido.data.sources import visual_genome_graphs as graphs
@@ -110,12 +109,6 @@ class VisualGenome(Annotated):
             height=height,
         )
 
-    def _finished(self, scene: Scene, split: str, handle: int) -> Scene:
-        """Return the scene with boxes inside the image."""
-        return replace(
-            scene, objects=tuple(Object(o.category, _clipped(o.box), o.attributes, o.visible) for o in scene.objects)
-        )
-
     def _path(self, split: str, handle: int) -> Path:
         return self.root / self._images[handle].file
 
@@ -153,11 +146,6 @@ class VisualGenome(Annotated):
 
 def _ordered(counts: Counter[str]) -> tuple[str, ...]:
     return tuple(word for word, _ in counts.most_common())
-
-
-def _clipped(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    left, top, right, bottom = (min(1.0, max(0.0, edge)) for edge in box)
-    return left, top, right, bottom
 
 
 def _split_ids(path: Path) -> dict[str, list[int]]:
