@@ -85,7 +85,7 @@ def test_a_full_disk(stopped, dataset, make_source, make_packing, monkeypatch):
     """What is finished is kept and not written again."""
     written = []
     monkeypatch.setattr(
-        index, "to_bytes", lambda path, samples, real=index.to_bytes: written.append(path) or real(path, samples)
+        index, "to_bytes", lambda path, *rest, real=index.to_bytes: written.append(path) or real(path, *rest)
     )
     make_packing().write(make_source(), stopped, quiet=True)
     assert [path.name for path in written] == [

@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+KINDS = ("categories", "attributes", "predicates")
+"""Of words: the fields of a `Vocabulary`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Object:
@@ -61,6 +64,13 @@ class Scene:
         del fields["image"], fields["segmentation"]
         return fields
 
+    def words(self) -> dict[str, list[str]]:
+        """Return every word of its objects and relationships, by the field of `Vocabulary` that should have it."""
+        categories = [item.category for item in self.objects]
+        attributes = [word for item in self.objects for word in item.attributes]
+        predicates = [told.predicate for told in self.relationships]
+        return dict(zip(KINDS, (categories, attributes, predicates), strict=True))
+
     @classmethod
     def from_json(cls, value: dict[str, Any], image: bytes = b"", segmentation: bytes = b"") -> "Scene":
         """Return the scene that `to_json` wrote, with `image` and `segmentation` put back."""
@@ -96,12 +106,16 @@ class Vocabulary:
     predicates: tuple[str, ...]
     tokenizer: str = field(default="", repr=False)
 
+    def __hash__(self) -> int:
+        """Return a hash of the numbers of words: quick, since every sample asks for what belongs to its vocabulary."""
+        return hash((len(self.categories), len(self.attributes), len(self.predicates)))
+
     def to_json(self) -> dict[str, list[str]]:
         """Return the words; not the tokenizer."""
-        return {name: list(getattr(self, name)) for name in ("categories", "attributes", "predicates")}
+        return {name: list(getattr(self, name)) for name in KINDS}
 
     @classmethod
     def from_json(cls, value: dict[str, list[str]], tokenizer: str = "") -> "Vocabulary":
         """Return the vocabulary that `to_json` wrote, with `tokenizer` put back."""
-        words = {name: tuple(value[name]) for name in ("categories", "attributes", "predicates")}
+        words = {name: tuple(value[name]) for name in KINDS}
         return cls(**words, tokenizer=tokenizer)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from frido.contracts.errors import FridoError, nearest
 from frido.contracts.geometry import WHOLE
-from frido.contracts.scene import Object, Relationship, Scene, Vocabulary
+from frido.contracts.scene import KINDS, Object, Relationship, Scene, Vocabulary
 from frido.data.filters.base import with_objects
 from frido.data.framing.base import Coordinates, Frame
 from frido.data.framing.mirror import exchanged_words
@@ -162,18 +162,15 @@ def caption(scene: Scene, max_caption: int) -> np.ndarray:
     return row
 
 
-_tables: dict[int, tuple[Vocabulary, tuple[dict[str, int], ...]]] = {}
-"""By the identity of a vocabulary: its hash is that of all its words."""
+_tables: dict[Vocabulary, tuple[dict[str, int], ...]] = {}
 
 
 def ids_of(vocabulary: Vocabulary) -> tuple[dict[str, int], ...]:
     """Return the index of every category, of every attribute and of every predicate."""
-    known, tables = _tables.get(id(vocabulary), (None, ()))
-    if known is not vocabulary:
-        lists = (vocabulary.categories, vocabulary.attributes, vocabulary.predicates)
-        tables = tuple({word: row for row, word in enumerate(words)} for words in lists)
-        _tables[id(vocabulary)] = vocabulary, tables
-    return tables
+    if vocabulary not in _tables:
+        lists = (getattr(vocabulary, kind) for kind in KINDS)
+        _tables[vocabulary] = tuple({word: row for row, word in enumerate(words)} for words in lists)
+    return _tables[vocabulary]
 
 
 def _id(ids: dict[str, int], word: str, kind: str, scene: Scene) -> int:

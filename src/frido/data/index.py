@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 
 SEGMENTATION = "seg.png"
@@ -85,8 +84,8 @@ class ShardWriter:
         return Member(extension, self._tar.offset - blocks, len(content), zlib.crc32(content))
 
 
-def to_bytes(shard: Path, samples: list[Sample]) -> bytes:
-    """Return the content of the index file of `shard`.
+def to_bytes(shard: Path, samples: list[Sample], digest: str) -> bytes:
+    """Return the content of the index file of `shard`, whose SHA-256 is `digest`.
 
     A row is the key and, for image, scene and segmentation, four values; a segmentation that is not there is left
     out, and a scene that is no file of the tar stands in one place instead of four.
@@ -94,7 +93,7 @@ def to_bytes(shard: Path, samples: list[Sample]) -> bytes:
     rows = [[sample.key, *_row(sample.image), *_row(sample.scene), *_row(sample.segmentation)] for sample in samples]
     lines = ",\n".join(json.dumps(row) for row in rows)
     columns = ["key", *(f"{kind}_{name}" for kind in ("image", "scene", "segmentation") for name in Member.__slots__)]
-    head = json.dumps({"shard": shard.name, "bytes": shard.stat().st_size, "sha256": sha256(shard), "columns": columns})
+    head = json.dumps({"shard": shard.name, "bytes": shard.stat().st_size, "sha256": digest, "columns": columns})
     return f'{head[:-1]}, "samples": [\n{lines}\n]}}\n'.encode()
 
 

@@ -12,8 +12,9 @@ from frido.contracts.stream import Stream
 from frido.data.dataset import Dataset
 from frido.data.mixture import Mixture, together
 from frido.data.packed import PackedData, check_room
+from frido.data.packing.pack import finished
 from frido.data.reading import Reading
-from frido.data.shards import FORMAT, SPEC, read_spec
+from frido.data.shards import SPEC, read_spec
 from frido.data.stores.pinned import keep
 
 
@@ -83,9 +84,8 @@ class MixedData(Dataset):
         told = [
             {"sha256": sha256(root / SPEC), "weight": weight} for root, weight in zip(roots, self.weights, strict=True)
         ]
-        evaluation = None if len(splits) > 1 else "no val or test images: evaluated on train"
-        spec = {"format": FORMAT, "mixture": told, "grain": self.grain, "splits": splits, "evaluation": evaluation}
-        spec |= {"vocabulary": self._words(roots).to_json()}
+        words = self._words(roots).to_json()
+        spec = finished({"mixture": told, "grain": self.grain, "splits": splits, "vocabulary": words})
         return keep((json.dumps(spec, indent=2, sort_keys=True) + "\n").encode(), cache)
 
     def rows(self, root: Path, split: str) -> Mixture:

@@ -8,7 +8,7 @@ import numpy as np
 from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
 from frido.contracts.philox import generator
-from frido.contracts.scene import Scene, Vocabulary
+from frido.contracts.scene import KINDS, Scene, Vocabulary
 from frido.data.encoding import numbers_of, renumbered
 from frido.data.rows import Positions, Rows
 
@@ -152,8 +152,5 @@ class _Numbered:
 
 def together(vocabularies: Sequence[Vocabulary]) -> Vocabulary:
     """Return the words of all, each once, in their order; and the first tokenizer, which knows any text."""
-    words = {
-        name: tuple(dict.fromkeys(word for one in vocabularies for word in getattr(one, name)))
-        for name in ("categories", "attributes", "predicates")
-    }
+    words = {name: tuple(dict.fromkeys(word for one in vocabularies for word in getattr(one, name))) for name in KINDS}
     return Vocabulary(**words, tokenizer=next((one.tokenizer for one in vocabularies if one.tokenizer), ""))

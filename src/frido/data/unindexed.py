@@ -10,7 +10,7 @@ from typing import Any
 
 from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
-from frido.contracts.scene import Scene, Vocabulary
+from frido.contracts.scene import KINDS, Scene, Vocabulary
 from frido.data.filters.base import with_objects
 from frido.data.packing.foreign import refusal, scene_of
 from frido.data.packing.indexing import split_of
@@ -145,9 +145,8 @@ def sayable(scene: Scene, vocabulary: Vocabulary) -> Scene:
 
 def words(scenes: Sequence[Scene]) -> Vocabulary:
     """Return the words of some scenes, sorted."""
-    objects = [item for scene in scenes for item in scene.objects]
-    return Vocabulary(
-        categories=tuple(sorted({item.category for item in objects})),
-        attributes=tuple(sorted({word for item in objects for word in item.attributes})),
-        predicates=tuple(sorted({told.predicate for scene in scenes for told in scene.relationships})),
+    told = [scene.words() for scene in scenes]
+    categories, attributes, predicates = (
+        tuple(sorted({word for used in told for word in used[kind]})) for kind in KINDS
     )
+    return Vocabulary(categories, attributes, predicates)

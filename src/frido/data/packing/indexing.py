@@ -1,23 +1,20 @@
 """Tars that others wrote become a dataset: an index beside each, and `dataset.json`. No torch."""
 
-import hashlib
 import json
 import os
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from frido.contracts import atomic, tokenizer
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
-from frido.contracts.scene import Scene, Vocabulary
-from frido.data import index
+from frido.contracts.scene import KINDS, Scene, Vocabulary
 from frido.data.index import SEGMENTATION, Member, Sample
 from frido.data.packing import foreign, processes
 from frido.data.packing.pack import Packing, finished
 from frido.data.packing.processes import Advance
-from frido.data.packing.shard import check_unreadable, unreadable_image
+from frido.data.packing.shard import check_unreadable, indexed, unreadable_image
 from frido.data.shards import SPEC, TOKENIZER, read_spec
 from frido.data.sources.base import SPLITS
 
@@ -36,11 +33,8 @@ def write(packing: Packing, root: Path, *, overwrite: bool = False, quiet: bool 
     tars = sorted(root.glob("*.tar"))
     if not tars:
         raise FridoError(str(root), got="no *.tar", wanted="tars in WebDataset's form", do="give their folder")
-    found: dict[int, dict[str, Any]] = {}
     with processes.bar("indexing", len(tars), unit="shards", done=0, quiet=quiet) as advance:
-        for number, result in processes.results(check, None, tars, processes=packing.processes, advance=advance):
-            found[number] = result
-    parts = [found[number] for number in range(len(tars))]
+        parts = processes.in_order(check, None, tars, processes=packing.processes, advance=advance)
     check_unreadable([image for part in parts for image in part["unreadable"]], packing.max_unreadable)
     _check_ids(parts)
     captions = [caption for part in parts for caption in part["captions"]]
@@ -81,7 +75,7 @@ def check(_: None, tar: Path, advance: Advance) -> dict[str, Any]:
     ids: list[str] = []
     captions: list[str] = []
     unreadable: list[dict[str, Any]] = []
-    words = {kind: Counter[str]() for kind in ("categories", "attributes", "predicates")}
+    words: dict[str, set[str]] = {kind: set() for kind in KINDS}
     descriptor = os.open(tar, os.O_RDONLY)
     try:
         for number, (key, files) in enumerate(foreign.samples(tar)):
@@ -94,22 +88,13 @@ def check(_: None, tar: Path, advance: Advance) -> dict[str, Any]:
             samples.append(_sample(key, scene, files, contents))
             ids.append(scene.id)
             captions += scene.captions if split == "train" else ()
-            words["categories"].update(item.category for item in scene.objects)
-            words["attributes"].update(word for item in scene.objects for word in item.attributes)
-            words["predicates"].update(told.predicate for told in scene.relationships)
+            for kind, used in scene.words().items():
+                words[kind].update(used)
     finally:
         os.close(descriptor)
-    content = index.to_bytes(tar, samples)
-    atomic.write_bytes(index.index_path(tar), content)
-    entry = {
-        "name": tar.name,
-        "scenes": len(samples),
-        "bytes": tar.stat().st_size,
-        "sha256": sha256(tar),
-        "index_sha256": hashlib.sha256(content).hexdigest(),
-    }
+    entry = indexed(tar, samples)
     advance(1)
-    told = {kind: sorted(counter) for kind, counter in words.items()}
+    told = {kind: sorted(found) for kind, found in words.items()}
     return {"split": split, "entry": entry, "ids": ids, "captions": captions, "unreadable": unreadable, "words": told}
 
 
@@ -129,9 +114,8 @@ def _sample(key: str, scene: Scene, files: dict[str, Member], contents: dict[str
 
 def _vocabulary(parts: list[dict[str, Any]]) -> Vocabulary:
     """Return all words, sorted; classes that are numbers are 0 to the highest, so that a word's index is its number."""
-    kinds = ("categories", "attributes", "predicates")
     categories, attributes, predicates = (
-        sorted({word for part in parts for word in part["words"][kind]}) for kind in kinds
+        sorted({word for part in parts for word in part["words"][kind]}) for kind in KINDS
     )
     if categories and all(word.isdecimal() for word in categories):
         categories = [str(number) for number in range(max(map(int, categories)) + 1)]

@@ -84,6 +84,14 @@ def results(
             pool.shutdown(cancel_futures=True)
 
 
+def in_order(
+    work: Work[Job, Result], shared: Any, jobs: Sequence[Job], *, processes: int, advance: Advance
+) -> list[Result]:
+    """Return the results of all jobs in the order of these; for the arguments see `results`."""
+    found = dict(results(work, shared, jobs, processes=processes, advance=advance))
+    return [found[number] for number in range(len(jobs))]
+
+
 _process: dict[str, Any] = {}
 
 

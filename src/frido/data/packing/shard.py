@@ -64,16 +64,22 @@ def write(shared: Shared, job: Job, advance: Advance) -> dict[str, Any]:
                 stored["relationships"] += len(scene.relationships)
             advance(1)
     atomic.fsync(job.path)
-    content = index.to_bytes(job.path, shard.samples)
-    atomic.write_bytes(index.index_path(job.path), content)
-    entry = {
-        "name": job.path.name,
-        "scenes": len(shard.samples),
-        "bytes": job.path.stat().st_size,
-        "sha256": sha256(job.path),
+    entry = indexed(job.path, shard.samples)
+    return {"entry": entry, "captions": captions, "stored": stored, "unreadable": unreadable}
+
+
+def indexed(tar: Path, samples: list[index.Sample]) -> dict[str, Any]:
+    """Write the index of a tar beside it; return its entry for `dataset.json`."""
+    digest = sha256(tar)
+    content = index.to_bytes(tar, samples, digest)
+    atomic.write_bytes(index.index_path(tar), content)
+    return {
+        "name": tar.name,
+        "scenes": len(samples),
+        "bytes": tar.stat().st_size,
+        "sha256": digest,
         "index_sha256": hashlib.sha256(content).hexdigest(),
     }
-    return {"entry": entry, "captions": captions, "stored": stored, "unreadable": unreadable}
 
 
 def check_unreadable(found: list[dict[str, Any]], most: int) -> None:

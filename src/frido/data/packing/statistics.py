@@ -70,14 +70,12 @@ def read(root: Path, *, processes_: int, quiet: bool) -> Statistics:
     held = read_spec(root)["splits"]
     entries = [(split, entry) for split in SPLITS if split in held for entry in held[split]["shards"]]
     parts = [Part(split, entry["name"], entry["index_sha256"]) for split, entry in entries]
-    found: dict[int, Statistics] = {}
     total = sum(told["scenes"] for told in held.values())
     with processes.bar("counting", total, unit="scenes", done=0, quiet=quiet) as advance:
-        for number, result in processes.results(counted, root, parts, processes=processes_, advance=advance):
-            found[number] = result
+        found = processes.in_order(counted, root, parts, processes=processes_, advance=advance)
     whole = Statistics()
-    for number in range(len(parts)):  # so that equal counts have one order
-        whole.add(found[number])
+    for part in found:  # in order, so that equal counts have one
+        whole.add(part)
     return whole
 
 
@@ -111,9 +109,8 @@ def _annotation(root: Path, name: str, descriptor: int, sample: Sample) -> dict[
 
 def _count(found: Statistics, split: str, scene: Scene) -> None:
     found.scenes[split] += 1
-    found.categories.update(item.category for item in scene.objects)
-    found.attributes.update(word for item in scene.objects for word in item.attributes)
-    found.predicates.update(told.predicate for told in scene.relationships)
+    for kind, used in scene.words().items():
+        getattr(found, kind).update(used)
     found.objects[len(scene.objects)] += 1
     found.relationships[len(scene.relationships)] += 1
     found.captions[len(scene.captions)] += 1

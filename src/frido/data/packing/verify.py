@@ -28,6 +28,9 @@ PAGE = "stats.html"
 """What `stats` leaves in the folder, which `dataset.json` does not name."""
 
 
+ONE_OF = {"categories": "category", "attributes": "attribute", "predicates": "predicate"}
+
+
 class Problem(NamedTuple):
     """Something that is not as packed: in which file of the dataset, of which sample (where it is one's), and what."""
 
@@ -54,14 +57,11 @@ def verify(root: Path, *, processes_: int, quiet: bool) -> list[Problem]:
     problems = list(_whole(root, spec))
     entries = [entry for part in spec["splits"].values() for entry in part["shards"]]
     shared = Shared(root, Vocabulary.from_json(spec["vocabulary"]), spec["source"]["name"] == FOREIGN)
-    found: dict[int, tuple[list[Problem], list[str]]] = {}
     total = sum(entry["scenes"] for entry in entries)
     with processes.bar("verifying", total, unit="scenes", done=0, quiet=quiet) as advance:
-        for number, result in processes.results(check, shared, entries, processes=processes_, advance=advance):
-            found[number] = result
+        found = processes.in_order(check, shared, entries, processes=processes_, advance=advance)
     ids: Counter[str] = Counter()
-    for number, entry in enumerate(entries):
-        wrong, named = found[number]
+    for entry, (wrong, named) in zip(entries, found, strict=True):
         problems += wrong
         ids.update(named)
         problems += [
@@ -192,14 +192,9 @@ def _sample(tar: BinaryIO, sample: Sample, shared: Shared) -> tuple[str, list[st
 
 
 def _misfits(scene: Scene, vocabulary: Vocabulary) -> Iterator[str]:
-    words = {
-        "category": ({item.category for item in scene.objects}, vocabulary.categories),
-        "attribute": ({word for item in scene.objects for word in item.attributes}, vocabulary.attributes),
-        "predicate": ({told.predicate for told in scene.relationships}, vocabulary.predicates),
-    }
-    for kind, (used, known) in words.items():
-        for word in sorted(used.difference(known)):
-            yield f"unknown {kind} {word!r}"
+    for kind, used in scene.words().items():
+        for word in sorted(set(used).difference(getattr(vocabulary, kind))):
+            yield f"unknown {ONE_OF[kind]} {word!r}"
     for item in scene.objects:
         left, top, right, bottom = item.box
         if not (0 <= left <= right <= 1 and 0 <= top <= bottom <= 1):
