@@ -11,6 +11,12 @@ import pytest
 from frido.cli import launch, options, schema, signatures, sources, worker
 from frido.cli.drawing import Drawing
 
+ANYWHERE = (
+    "devices: 1\nnodes: 1\ntf32: true\nchannels_last: false\ncompile: none\nmax_restarts: 0\n"
+    "stalled_after_minutes: 30.0\nslurm: null\n"
+)
+"""Settings of hardware that are the same in every option."""
+
 CODE = {
     "__init__.py": "",
     "gates.py": """
@@ -146,7 +152,7 @@ CONF = {
     + "".join(f"  - {part}: one\n" for part in PARTS)
     + "  - experiment: null\n  - study: null\n"
     "seed: 0\nstages: [data, autoencoder, latents, denoiser, sample, evaluate, report]\n"
-    "run: {root: runs, fresh: false}\n",
+    "engine: {dry_run: false, profile_steps: 0}\nrun: {root: runs, fresh: false}\n",
     "size/tiny.yaml": """
         # A toy.
         resolution: 64
@@ -169,13 +175,14 @@ CONF = {
         learning_rate: 1e-3
         warmup_images: 0
         ema_half_life_images: 10
+        snapshot_every_images: 10
         log_every_images: 10
         checkpoint_every_images: 50
         picture_every_images: null
         watched: 4
     """,
-    "hardware/cpu.yaml": "# One process.\ndevice: cpu\ndevices: 1\nprecision: fp32\ncompile: false\nthreads: 1\n",
-    "hardware/gpu.yaml": "# One GPU.\ndevice: cuda\ndevices: 1\nprecision: bf16\ncompile: false\nthreads: null\n",
+    "hardware/cpu.yaml": f"# One process.\ndevice: cpu\nprecision: fp32\nthreads: 1\n{ANYWHERE}",
+    "hardware/gpu.yaml": f"# One GPU.\ndevice: cuda\nprecision: bf16\nthreads: null\n{ANYWHERE}",
     **{f"{part}/one.yaml": "# The only one.\n_target_: toyroom.gates.Pair\nleft: 1\n" for part in PARTS},
     **{
         f"{part}/one.yaml": f"# The only one.\n_target_: toyroom.gates.{name}\n_partial_: true\nleft: 1\n"

@@ -12,6 +12,7 @@ from frido.cli.drawing import AS_FROZEN
 from frido.cli.session import Session
 from frido.contracts.errors import FridoError
 from frido.engine import checkpoint
+from tests.engine.toys import newest
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def opened(run, *, trained=False) -> Session:
     if trained:
         weights = nn.Linear(1, 1).state_dict()
         state = {"facts": found.facts}
-        checkpoint.write(run, checkpoint.Checkpoint(8, weights, weights, {}, state), keep=1)
+        checkpoint.write(run, checkpoint.Checkpoint(8, weights, {}, {}, state), keep=newest(1))
     return found
 
 

@@ -19,7 +19,7 @@ def config(
         "diffusion": {"guidance": {"weight": weight}, "sampler": {"steps": steps}},
         "task": {"condition_dropout": dropout, "scales": {"quotas": quotas} if quotas else {}},
         "training": {"autoencoder": {"batch": 8}, "denoiser": {"batch": batch, "micro_batch": micro_batch}},
-        "hardware": {"devices": devices},
+        "hardware": {"devices": devices, "nodes": 1},
     }
 
 

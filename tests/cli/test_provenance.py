@@ -5,7 +5,8 @@ import pytest
 
 from frido.cli import provenance
 
-HARDWARE = {"device": "cpu", "devices": 1, "precision": "fp32", "compile": False, "threads": 2}
+HARDWARE = {"device": "cpu", "devices": 1, "nodes": 1, "precision": "fp32", "compile": "none", "threads": 2}
+HARDWARE |= {"tf32": True, "channels_last": False}
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_run_directory_is_used_on_other_hardware(conf, worked):
     directory = only_run()
     assert main([f"run={directory}", "stages=[sample]", "hardware=gpu", "hardware.threads=3", "tracking.left=4"]) == 0
     config = yaml.safe_load((directory / "config.yaml").read_text())
-    assert config["hardware"] == {"device": "cuda", "devices": 1, "precision": "bf16", "compile": False, "threads": 3}
+    assert [config["hardware"][name] for name in ("device", "precision", "threads")] == ["cuda", "bf16", 3]
     assert config["tracking"]["left"] == 4
     assert config["stages"][0] == "data"
 

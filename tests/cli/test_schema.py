@@ -1,8 +1,10 @@
 import pytest
+import yaml
 
 from frido.cli import schema
 from frido.cli.compose import compose
 from frido.contracts.errors import FridoError
+from tests.cli.conftest import CONF
 
 GATE = {"_target_": "toyroom.gates.Spade", "channels": 1, "hidden": 2}
 PARTIAL = {"_target_": "toyroom.gates.Spade", "_partial_": True}
@@ -135,6 +137,9 @@ def test_whole_configuration_passes(conf):
     schema.check(compose("run", [], directory=conf))
 
 
+HARDWARE = yaml.safe_load(CONF["hardware/cpu.yaml"])
+
+
 @pytest.mark.parametrize(
     ("changed", "place"),
     [
@@ -150,15 +155,10 @@ def test_whole_configuration_passes(conf):
         ({"stages": ["dta"]}, "stages"),
         ({"run": {"root": "runs", "fresh": "yes"}}, "run.fresh"),
         ({"run": {"root": "", "fresh": False}}, "run.root"),
-        (
-            {"hardware": {"device": "tpu", "devices": 1, "precision": "fp32", "compile": False, "threads": 1}},
-            "hardware.device",
-        ),
-        (
-            {"hardware": {"device": "cpu", "devices": 0, "precision": "fp32", "compile": False, "threads": 1}},
-            "hardware.devices",
-        ),
-        ({"hardware": {"device": "cpu", "devices": 1, "precision": "fp32", "compile": False}}, "hardware.threads"),
+        ({"hardware": HARDWARE | {"device": "tpu"}}, "hardware.device"),
+        ({"hardware": HARDWARE | {"devices": 0}}, "hardware.devices"),
+        ({"hardware": HARDWARE | {"stalled_after_minutes": 0}}, "hardware.stalled_after_minutes"),
+        ({"hardware": {name: value for name, value in HARDWARE.items() if name != "threads"}}, "hardware.threads"),
     ],
 )
 def test_plain_settings_are_checked(conf, changed, place):

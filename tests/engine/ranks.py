@@ -35,7 +35,7 @@ def main(root: Path) -> None:
         trained = trainer(root / "long", task=task)
         trained.run()
         found["weights"] = task.state_dict()
-        found["averaged"] = trained.ema.weights
+        found["averaged"] = trained.ema.weights["half_life"]
 
         trainer(root / "resumed", images=6 * BATCH).run()
         continued = trainer(root / "resumed")

@@ -6,7 +6,6 @@ from torch import nn
 
 from frido.engine.averages.classic import Classic
 from frido.engine.averages.half_life import HalfLife
-from frido.engine.averages.latest import Latest
 from frido.engine.ema import Ema
 from frido.engine.learning_rates.constant import Constant
 from frido.engine.learning_rates.cosine import Cosine
@@ -31,11 +30,11 @@ def averaged(average, *, steps: int, batch: int) -> float:
     """Return the average of a weight that is 0 at the start and 1 from then on."""
     model = nn.Linear(1, 1, bias=False)
     model.weight.data.fill_(0.0)
-    ema = Ema(model, average=average)
+    ema = Ema(model, averages={"one": average})
     model.weight.data.fill_(1.0)
     for step in range(1, steps + 1):
         ema.update(model, images_seen=step * batch, batch=batch)
-    return float(ema.weights["weight"])
+    return float(ema.weights["one"]["weight"])
 
 
 @pytest.mark.parametrize("batch", [1, 8, 64])
@@ -55,18 +54,14 @@ def test_classic_average_is_the_published_one():
     assert average.decay(8 * 10**6, batch=8) == 0.9999
 
 
-def test_latest_is_no_average():
-    assert averaged(Latest(), steps=1, batch=8) == 1
-
-
 def test_buffers_are_copied_even_if_they_were_replaced():
     model = nn.BatchNorm1d(2)
-    ema = Ema(model, average=HalfLife(images=1000, ramp=None))
+    ema = Ema(model, averages={"one": HalfLife(images=1000, ramp=None)})
     model.running_mean = torch.tensor([3.0, 4.0])
     model.num_batches_tracked += 7
     ema.update(model, images_seen=8, batch=8)
-    assert ema.weights["running_mean"].tolist() == [3, 4]
-    assert ema.weights["num_batches_tracked"] == 7
+    assert ema.weights["one"]["running_mean"].tolist() == [3, 4]
+    assert ema.weights["one"]["num_batches_tracked"] == 7
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from tests.engine.toys import settings
         ({"images": 100}, "budget of 96 images"),
         ({"images": 4}, "budget of 8 images"),
         ({"micro_batch": 0}, "or null"),
-        ({"precision": "fp16"}, "fp32 or bf16"),
+        ({"precision": "fp8"}, "fp32 or bf16 or fp16"),
         ({"clip_norm": 0.0}, "clip_norm"),
         ({"log_every_images": 0}, "log_every_images"),
         ({"picture_every_images": -1}, "picture_every_images"),
-        ({"keep_checkpoints": 0}, "keep_checkpoints"),
+        ({"max_skipped": -1}, "max_skipped"),
+        ({"drawn_with": "power"}, "half_life), or raw"),
     ],
 )
 def test_bad_numbers(changes, said):

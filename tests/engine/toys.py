@@ -14,6 +14,7 @@ from frido.contracts.lost import Lost
 from frido.contracts.phase import Phase
 from frido.engine import distributed
 from frido.engine.averages.half_life import HalfLife
+from frido.engine.keep import Keep
 from frido.engine.learning_rates.constant import Constant
 from frido.engine.learning_rates.cosine import Cosine
 from frido.engine.trainer import Trainer
@@ -133,6 +134,10 @@ class ToyStream:
         )
 
 
+def newest(count: int) -> Keep:
+    return Keep(last=count, every_images=None, best=None, highest=False)
+
+
 def settings(**changes: object) -> Training:
     """Return the settings that the resume tests use, with `changes`."""
     values = {
@@ -141,14 +146,20 @@ def settings(**changes: object) -> Training:
         "micro_batch": 4,
         "optimizer": partial(torch.optim.AdamW, lr=1e-2),
         "schedule": Cosine(warmup_images=2 * BATCH, final=0.0),
-        "average": HalfLife(images=4 * BATCH, ramp=0.5),
+        "averages": {"half_life": HalfLife(images=4 * BATCH, ramp=0.5)},
+        "drawn_with": "half_life",
+        "snapshot_every_images": None,
         "precision": "bf16",
         "clip_norm": 1.0,
+        "init_from": None,
+        "init_parts": ["*"],
+        "frozen": [],
         "seed": 3,
         "log_every_images": 3 * BATCH,
         "checkpoint_every_images": 4 * BATCH,
         "picture_every_images": 2 * BATCH,
-        "keep_checkpoints": 3,
+        "keep": newest(3),
+        "max_skipped": 0,
     }
     return Training(**(values | changes))
 
@@ -157,7 +168,7 @@ def trainer(
     directory: Path,
     *,
     stream: ToyStream | None = None,
-    during: Callable[[int, nn.Module], None] | None = None,
+    during: Callable[[int, nn.Module], dict[str, float]] | None = None,
     task: ToyTask | None = None,
     phases: list[Phase] | None = None,
     facts: dict[str, object] | None = None,

@@ -26,10 +26,10 @@ class Weights(nn.Module):
 def test_average_after_every_update(path):
     pair = golden.load(path)
     assert pair.config["use_num_updates"], "a decay without warm-up is another average"
-    ema = Ema(Weights(pair, "init"), average=Classic(limit=pair.config["decay"]))
+    ema = Ema(Weights(pair, "init"), averages={"classic": Classic(limit=pair.config["decay"])})
     updates = next(index for index in count() if not any(name.startswith(f"param{index}/") for name in pair.tensors))
     assert updates > 0
     for index in range(updates):
         ema.update(Weights(pair, f"param{index}"), images_seen=index + 1, batch=1)
         for name, expected in Weights(pair, f"ema{index}").state_dict().items():
-            torch.testing.assert_close(ema.weights[name], expected, atol=1e-6, rtol=1e-6)
+            torch.testing.assert_close(ema.weights["classic"][name], expected, atol=1e-6, rtol=1e-6)

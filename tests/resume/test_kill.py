@@ -61,7 +61,7 @@ def check(tmp_path: Path, overrides: list[str]) -> None:
     run_to_the_end(killed, overrides)
 
     expected, found = results(quiet), results(killed)
-    assert any(name.endswith("ema.safetensors") for name in expected)
+    assert any(name.endswith("ema.half_life.safetensors") for name in expected)
     assert expected.keys() == found.keys()
     assert [name for name in expected if expected[name] != found[name]] == []
 

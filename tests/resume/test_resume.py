@@ -35,7 +35,7 @@ def crash() -> None:
     raise CrashError
 
 
-def look(images_seen: int, averaged: nn.Module) -> None:
+def look(images_seen: int, averaged: nn.Module) -> dict[str, float]:
     """Do everything to the training's surroundings that looking at samples could."""
     averaged.train()
     averaged.generator(torch.randn(2, 3, 8, 8))
@@ -44,6 +44,7 @@ def look(images_seen: int, averaged: nn.Module) -> None:
     torch.manual_seed(99)
     random.seed(99)
     np.random.seed(99)
+    return {}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -79,7 +80,7 @@ def test_something_is_trained(quiet):
     assert [line["images"] for line in lines] == [24, 48, 72, 96]
     assert lines[-1]["generator/reconstruction"] < lines[0]["generator/reconstruction"]
     found = checkpoint.read(quiet / "checkpoints" / LAST)
-    assert not torch.equal(found.weights["generator.0.weight"], found.averaged["generator.0.weight"])
+    assert not torch.equal(found.weights["generator.0.weight"], found.averages["half_life"]["generator.0.weight"])
     assert found.weights["generator.seen"] != 0
 
 
@@ -109,9 +110,9 @@ def test_signals_save_at_any_step(tmp_path, quiet, precision, number):
 def test_looking_changes_nothing(tmp_path, quiet, precision):
     seen = []
 
-    def during(images_seen: int, averaged: nn.Module) -> None:
+    def during(images_seen: int, averaged: nn.Module) -> dict[str, float]:
         seen.append(images_seen)
-        look(images_seen, averaged)
+        return look(images_seen, averaged)
 
     trainer(tmp_path / "run", precision=precision, during=during).run()
     assert seen == [16, 32, 48, 64, 80, 96]
@@ -122,7 +123,7 @@ def test_looking_changes_nothing(tmp_path, quiet, precision):
 class TestDamage:
     """What a crash or a disk does to files."""
 
-    @pytest.mark.parametrize("name", ["model", "ema", "optimizer"])
+    @pytest.mark.parametrize("name", ["model", "ema.half_life", "optimizer"])
     def test_flipped_byte(self, tmp_path, quiet, caplog, name):
         with pytest.raises(CrashError):
             trainer(tmp_path / "run", stream=at(9, crash)).run()

@@ -21,7 +21,6 @@ from frido.autoencoders.quantizers.ema_vq import EMAVectorQuantizer
 from frido.contracts.batch import Annotations, Batch
 from frido.contracts.errors import FridoError
 from frido.engine import checkpoint
-from frido.engine.averages.latest import Latest
 from frido.engine.learning_rates.constant import Constant
 from frido.engine.signals import Stopped
 from frido.engine.trainer import Trainer
@@ -230,7 +229,7 @@ class Stream:
 def trainer(directory, task, *, images=64, stream=None, **changes):
     optimizer = partial(torch.optim.Adam, lr=RATE)
     plan = {"images": images, "batch": BATCH, "micro_batch": None, "precision": "fp32", "clip_norm": None}
-    plan |= {"optimizer": optimizer, "schedule": Constant(warmup_images=0), "average": Latest()}
+    plan |= {"optimizer": optimizer, "schedule": Constant(warmup_images=0), "averages": {}, "drawn_with": "raw"}
     plan |= {"checkpoint_every_images": 2 * BATCH, "picture_every_images": None}
     return Trainer(
         directory=directory,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from frido.cli import help, provenance
+from frido.cli import help, prove_resume, provenance
 from frido.cli.compose import compose, recipe
 from frido.cli.drawing import AS_FROZEN, Drawing
 from frido.cli.locks import hold
@@ -31,7 +31,11 @@ def run(arguments: Sequence[str]) -> int:
     if show:
         print(dump(config), end="", flush=True)  # also what does not pass the check, to be looked at
     check(config)
-    return 0 if show else start(config, name=recipe(overrides), arguments=arguments)
+    if show:
+        return 0
+    if prove_resume.NAME in config["stages"]:
+        return prove_resume.run(config, name=recipe(overrides), arguments=arguments)
+    return start(config, name=recipe(overrides), arguments=arguments)
 
 
 def start(config: Mapping[str, Any], *, name: str, arguments: Sequence[str]) -> int:

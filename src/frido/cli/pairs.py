@@ -28,16 +28,20 @@ def _guidance_needs_dropout(config: Mapping[str, Any]) -> None:
 
 
 def _batches_split_over_devices(config: Mapping[str, Any]) -> None:
-    devices = config["hardware"]["devices"]
+    devices = _processes(config)
     for stage, dial in (("autoencoder", "autoencoder_batch"), ("denoiser", "batch")):
         batch = config["training"][stage].get("batch", devices)
         if batch % devices:
             raise FridoError(
                 f"training.{stage}.batch",
                 got=f"{batch} on {devices} devices",
-                wanted="a multiple of hardware.devices: every device takes an equal share",
+                wanted="a multiple of hardware.devices (times hardware.nodes): every device takes an equal share",
                 do=f"size.{dial}={-(-batch // devices) * devices}",
             )
+
+
+def _processes(config: Mapping[str, Any]) -> int:
+    return config["hardware"]["devices"] * config["hardware"]["nodes"]
 
 
 def _lists_have_a_number_per_scale(config: Mapping[str, Any]) -> None:
@@ -59,7 +63,7 @@ def _quotas_fill_micro_batches(config: Mapping[str, Any]) -> None:
     quotas = config["task"].get("scales", {}).get("quotas")
     if quotas is None:
         return
-    devices, training = config["hardware"]["devices"], config["training"]["denoiser"]
+    devices, training = _processes(config), config["training"]["denoiser"]
     share, cycle = training["batch"] // devices, max(1, sum(quotas))
     micro = training["micro_batch"] or share
     if micro % cycle:

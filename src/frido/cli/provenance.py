@@ -18,7 +18,8 @@ PACKAGES = (
     *("frido", "torch", "torchvision", "torchmetrics", "timm", "numpy", "scipy", "einops", "safetensors", "pillow"),
     *("webdataset", "hydra-core", "omegaconf", "wandb"),
 )
-BITWISE = ("versions", "threads", "ranks", "precision", "compile", "device", "git", "platform")
+ARITHMETIC = ("threads", "precision", "tf32", "channels_last", "compile", "device")
+BITWISE = ("versions", "ranks", *ARITHMETIC, "git", "platform")
 """What must be equal for a continued run to equal an uninterrupted one bit for bit."""
 
 
@@ -37,11 +38,8 @@ def collect(*, door: str, arguments: Sequence[str], hardware: Mapping[str, Any])
         "git": git(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "platform": {"system": platform.platform(), "machine": platform.machine(), "cores": os.cpu_count()},
-        "threads": hardware["threads"],
-        "precision": hardware["precision"],
-        "compile": hardware["compile"],
-        "device": hardware["device"],
-        "ranks": int(os.environ.get("WORLD_SIZE", hardware["devices"])),
+        **{name: hardware[name] for name in ARITHMETIC},
+        "ranks": int(os.environ.get("WORLD_SIZE", hardware["devices"] * hardware["nodes"])),
         "data": None,  # the data stage knows it
     }
 

@@ -12,7 +12,7 @@ import yaml
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
-UNHASHED = ("hardware", "tracking", "run", "stages")
+UNHASHED = ("hardware", "engine", "tracking", "run", "stages")
 """What changes where and how a run is computed, or how much of it, but not what: no part of its hash."""
 UNHASHED_ANYWHERE = {
     *(
@@ -26,7 +26,8 @@ UNHASHED_ANYWHERE = {
         "pack_source",
         "pack_recipe",
     ),
-    *("log_every_images", "checkpoint_every_images", "picture_every_images", "keep_checkpoints"),
+    *("log_every_images", "checkpoint_every_images", "picture_every_images", "snapshot_every_images", "keep"),
+    *("micro_batch", "max_skipped"),
 }
 """The same kind of settings where they lie inside of what is hashed."""
 

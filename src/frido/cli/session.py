@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from rich.progress import track
 from safetensors.torch import load_file
 from torch import Tensor
 
-from frido.cli import outside, pictures, rundir
+from frido.cli import drawn_with, outside, pictures, rundir
 from frido.cli.build import build
 from frido.cli.drawing import AS_FROZEN, Drawing
 from frido.cli.locks import hold
@@ -30,7 +30,7 @@ from frido.data.evaluation import EvaluationSplit, evaluation_split
 from frido.data.order import InOrder
 from frido.data.rows import Rows
 from frido.diffusion.given import Given
-from frido.engine import checkpoint, distributed, loss_budget
+from frido.engine import checkpoint, distributed, loss_budget, precision
 from frido.nn.seeded import seeded
 from frido.tracking.several import SeveralTrackers
 
@@ -233,7 +233,7 @@ class Session:
             context=ContextWidths(tokens=conditioner.width, map=view.channels, pooled=conditioner.pooled_width),
             tells_level=parts["teacher_forcing"].tells_level,
         )
-        if config["hardware"]["compile"]:
+        if config["hardware"]["compile"] != "none":
             # One graph per scale, for training, for sampling, and with and without guidance.
             torch._dynamo.config.recompile_limit = 8 * len(autoencoder.channels)
             denoiser.compile(dynamic=False)
@@ -246,9 +246,9 @@ class Session:
         return build(self.config["view"], vocabulary=self.vocabulary, **finest)
 
     def trained_task(self) -> Any:
-        """Return the second stage with its averaged (EMA) weights."""
+        """Return the second stage with the weights that are drawn with: averaged (EMA) ones, as a rule."""
         task = self.new_task()
-        checkpoint.load_weights(task, self.directory, averaged=True)
+        drawn_with.load(task, self.directory, self.config["training"]["denoiser"])
         return task.eval().requires_grad_(False)
 
     @cached_property
@@ -258,8 +258,8 @@ class Session:
         autoencoder.load_state_dict(load_file(self.path("autoencoder") / "autoencoder.safetensors"))
         return autoencoder.to(self.device).eval().requires_grad_(False)
 
-    def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config["hardware"]["precision"] == "bf16")
+    def autocast(self) -> AbstractContextManager:
+        return precision.autocast(self.config["hardware"]["precision"], self.device)
 
     @torch.no_grad()
     def with_latents(self, batch: Batch) -> Batch:
@@ -351,7 +351,7 @@ class Session:
             "steps": diffusion["sampler"].get("steps"),
             "guidance": diffusion["guidance"],
             "teacher_forcing": diffusion["teacher_forcing"],
-            "ema": self.config["training"]["denoiser"]["average"],
+            "ema": drawn_with.told(self.directory, self.config["training"]["denoiser"]),
             "precision": self.config["hardware"]["precision"],
             "seed": self.config["seed"],
             "count": count,

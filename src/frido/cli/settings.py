@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from frido.contracts.errors import FridoError
 
-STAGES = ("data", "autoencoder", "latents", "codes", "denoiser", "sample", "evaluate", "report")
-"""In their order. `codes` is for other programs: nothing here reads it."""
+STAGES = ("data", "autoencoder", "latents", "codes", "denoiser", "ema", "sample", "evaluate", "report", "prove_resume")
+"""In their order. `codes` is for other programs: nothing here reads it; `ema` is for a run that is trained;
+`prove_resume` stands alone."""
 
 
 class Node:
@@ -31,9 +32,23 @@ class Hardware:
 
     device: Literal["cpu", "cuda"]
     devices: int
-    precision: Literal["fp32", "bf16"]
-    compile: bool
+    nodes: int
+    precision: Literal["fp32", "bf16", "fp16"]
+    tf32: bool
+    channels_last: bool
+    compile: Literal["none", "whole", "blocks"]
     threads: int | None
+    max_restarts: int
+    stalled_after_minutes: float
+    slurm: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """What is found out about a run without changing it."""
+
+    dry_run: bool
+    profile_steps: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +75,7 @@ class Size:
     learning_rate: float
     warmup_images: int
     ema_half_life_images: int
+    snapshot_every_images: int | None
     log_every_images: int
     checkpoint_every_images: int
     picture_every_images: int | None
@@ -103,8 +119,13 @@ class Settings:
     tracking: Node | dict[str, Any] | list[Any]
     size: Size
     hardware: Hardware
+    engine: Engine
     run: Run
-    stages: list[Literal["data", "autoencoder", "latents", "codes", "denoiser", "sample", "evaluate", "report"]]
+    stages: list[
+        Literal[
+            "data", "autoencoder", "latents", "codes", "denoiser", "ema", "sample", "evaluate", "report", "prove_resume"
+        ]
+    ]
     seed: int
     debug: dict[str, Any] | None = None
 
@@ -119,9 +140,13 @@ def check_ranges(config: Mapping[str, Any]) -> None:
             _require(f"size.{name}", value, bool(value) and min(value) >= 1, "numbers of 1 or more", "[1,2]")
         elif value is not None:
             _require(f"size.{name}", value, value >= least, f"{least} or more", 16)
-    devices, threads = config["hardware"]["devices"], config["hardware"]["threads"]
-    _require("hardware.devices", devices, devices >= 1, "1 or more", 1)
+    hardware, steps = config["hardware"], config["engine"]["profile_steps"]
+    threads, minutes = hardware["threads"], hardware["stalled_after_minutes"]
+    for name, least in (("devices", 1), ("nodes", 1), ("max_restarts", 0)):
+        _require(f"hardware.{name}", hardware[name], hardware[name] >= least, f"{least} or more", least)
     _require("hardware.threads", threads, threads is None or threads >= 1, "1 or more, or null", 2)
+    _require("hardware.stalled_after_minutes", minutes, minutes > 0, "more than 0", 30)
+    _require("engine.profile_steps", steps, steps >= 0, "0 or more", 8)
     root = config["run"]["root"]
     _require("run.root", root, bool(root.strip()), "the path of a folder", "runs")
     ordered = [stage for stage in STAGES if stage in config["stages"]]

@@ -63,3 +63,21 @@ def new_folder(path: Path) -> Iterator[Path]:
         fsync(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def append(path: Path, text: str) -> None:
+    """Add `text`, whole lines, to the end of a file; it is on disk when this returns.
+
+    Raises:
+        OSError: As on a full disk; the file is then as it was.
+    """
+    with path.open("ab", buffering=0) as file:  # a buffer would be written after all, when the file is closed
+        before = file.seek(0, os.SEEK_END)
+        try:
+            content = text.encode()
+            while content:
+                content = content[file.write(content) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise

@@ -1,6 +1,6 @@
 """Checkpoints: folders that are complete or not there, and that prove it.
 
-`DIRECTORY/checkpoints/<images seen, 12 digits>/` holds `model.safetensors`, `ema.safetensors`,
+`DIRECTORY/checkpoints/<images seen, 12 digits>/` holds `model.safetensors`, `ema.<name>.safetensors` for every average,
 `optimizer.safetensors`, `state.json` and, written last, `manifest.json` with the SHA-256 of each. Nothing in it is
 pickled and nothing depends on the clock: equal trainings write equal bytes.
 """
@@ -11,66 +11,111 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from frido.contracts import atomic
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
+from frido.engine.copies import Copies, Groups
+from frido.engine.keep import Keep, Kept
+from frido.engine.training import RAW
 
 log = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
+MANIFEST, STATE, MODEL, OPTIMIZER = "manifest.json", "state.json", "model.safetensors", "optimizer.safetensors"
+LONG_BYTES = 8e9
+"""Reading more than this to check it takes long enough (5 s at 1.5 GB/s of SHA-256) to be told."""
 
 
 class Checkpoint(NamedTuple):
     """Everything that a training is.
 
-    `weights` and `averaged` have the names of the model's `state_dict`; `optimizers` those of
-    `optimizer_state.take` behind `"<phase>."`; `state` is plain JSON.
+    `weights` and each of `averages` (by name) have the names of the model's `state_dict`; `optimizers` those of
+    `optimizer_state.take` behind `"<phase>."`; `state` is plain JSON, with `due` and `numbers` as in `keep.Kept`.
     """
 
     images_seen: int
     weights: dict[str, Tensor]
-    averaged: dict[str, Tensor]
+    averages: dict[str, dict[str, Tensor]]
     optimizers: dict[str, Tensor]
     state: dict[str, Any]
+
+    def files(self) -> dict[str, dict[str, Tensor]]:
+        """Return all tensors by the name of the file they belong in."""
+        averages = {average_file(name): averaged for name, averaged in self.averages.items()}
+        return {MODEL: self.weights} | averages | {OPTIMIZER: self.optimizers}
 
 
 def folder(directory: Path, images_seen: int) -> Path:
     return directory / "checkpoints" / f"{images_seen:012d}"
 
 
-def write(directory: Path, checkpoint: Checkpoint, *, keep: int) -> Path:
-    """Write `checkpoint` beside its place and move it there, then remove all but the `keep` newest up to it."""
-    place = folder(directory, checkpoint.images_seen)
-    with atomic.new_folder(place) as path:
-        save_file(_separate(checkpoint.weights), path / "model.safetensors")
-        save_file(_separate(checkpoint.averaged), path / "ema.safetensors")
-        save_file(_separate(checkpoint.optimizers), path / "optimizer.safetensors")
-        atomic.write_json(path / "state.json", {"images_seen": checkpoint.images_seen} | checkpoint.state)
-        atomic.write_json(path / MANIFEST, {file.name: sha256(file) for file in sorted(path.iterdir())})
-    for old in [path for path in _folders(directory) if path.name <= place.name][:-keep]:
-        _remove(old)
+def folders(directory: Path) -> list[Path]:
+    """Return the folders of all checkpoints, whole or damaged, the oldest first."""
+    return sorted(path for path in (directory / "checkpoints").glob("*") if path.name.isdigit())
+
+
+def write(directory: Path, checkpoint: Checkpoint, *, keep: Keep) -> Path:
+    """Write a copy of `checkpoint`, then remove those up to it that `keep` does not choose."""
+    place = store(directory, checkpoint.images_seen, Copies().take(checkpoint.files()), checkpoint.state)
+    prune(directory, keep=keep, newest=checkpoint.images_seen)
     return place
+
+
+def store(directory: Path, images_seen: int, files: Groups, state: dict[str, Any]) -> Path:
+    """Write a checkpoint beside its place and move it there; nothing is left where that fails.
+
+    Args:
+        directory: Of a run or stage.
+        images_seen: Of the checkpoint.
+        files: As of `Checkpoint.files`; on the CPU, contiguous, no two of a file in the same memory.
+        state: Of the checkpoint.
+
+    Raises:
+        OSError: As on a full disk, or `SafetensorError` for the same reason.
+    """
+    place = folder(directory, images_seen)
+    with atomic.new_folder(place) as path:
+        for name, tensors in files.items():
+            save_file(dict(tensors), path / name)
+        atomic.write_json(path / STATE, {"images_seen": images_seen} | state)
+        atomic.write_json(path / MANIFEST, {file.name: sha256(file) for file in sorted(path.iterdir())})
+    return place
+
+
+def prune(directory: Path, *, keep: Keep, newest: int) -> None:
+    """Remove the checkpoints up to `newest` (in images seen) that `keep` does not choose.
+
+    Those beyond are damaged: they were skipped, and are replaced when the training gets there.
+    """
+    there = [path for path in folders(directory) if int(path.name) <= newest]
+    stay = keep.chosen([_kept(path) for path in there])
+    for old in there:
+        if int(old.name) not in stay:
+            _remove(old)
 
 
 def read(path: Path) -> Checkpoint:
     """Return the checkpoint in folder `path`, on the CPU."""
-    state = json.loads((path / "state.json").read_text())
+    state = json.loads((path / STATE).read_text())
+    names = sorted(file.name.split(".", 1)[1].removesuffix(".safetensors") for file in path.glob(average_file("*")))
     return Checkpoint(
         images_seen=state.pop("images_seen"),
-        weights=load_file(path / "model.safetensors"),
-        averaged=load_file(path / "ema.safetensors"),
-        optimizers=load_file(path / "optimizer.safetensors"),
+        weights=load_file(path / MODEL),
+        averages={name: load_file(path / average_file(name)) for name in names},
+        optimizers=load_file(path / OPTIMIZER),
         state=state,
     )
 
 
+def average_file(name: str) -> str:
+    return f"ema.{name}.safetensors"
+
+
 def latest(directory: Path) -> Path | None:
     """Return the newest undamaged checkpoint of `directory`, if any; damaged ones are named in a warning."""
-    for path in reversed(_folders(directory)):
+    for path in reversed(folders(directory)):
         damage = find_damage(path)
         if damage is None:
             return path
@@ -79,9 +124,12 @@ def latest(directory: Path) -> Path | None:
 
 
 def find_damage(path: Path) -> str | None:
-    """Return what is wrong with the checkpoint in `path`, or `None`."""
+    """Return what is wrong with the checkpoint in `path`, or `None`. Every byte is read, and belongs to a hash."""
     try:
         manifest = json.loads((path / MANIFEST).read_text())
+        present = {file.name: file.stat().st_size for file in path.iterdir() if not file.name.startswith(".")}
+        if sum(present.values()) > LONG_BYTES:
+            log.warning("reading the %.0f GB of checkpoint %s to see that it is whole", sum(present.values()) / 1e9, path)
         for name, digest in manifest.items():
             if sha256(path / name) != digest:
                 return f"{name} does not have the SHA-256 of its manifest"
@@ -89,11 +137,17 @@ def find_damage(path: Path) -> str | None:
         return f"{Path(error.filename).name} is missing"
     except (ValueError, AttributeError, OSError) as error:
         return f"{MANIFEST} or a file in it cannot be read: {error}"
-    return None if "state.json" in manifest else f"{MANIFEST} is empty"
+    unnamed = sorted({MODEL, OPTIMIZER, STATE, *present} - {MANIFEST, *manifest})
+    return f"{MANIFEST} does not name {', '.join(unnamed)}" if unnamed else None
 
 
-def load_weights(model: nn.Module, directory: Path, *, averaged: bool) -> int:
+def load_weights(model: nn.Module, directory: Path, *, average: str) -> int:
     """Put the weights of the newest checkpoint of a run or stage `directory` into `model`; return its images seen.
+
+    Args:
+        model: On any device.
+        directory: Of a run or stage.
+        average: The name of an average, or "raw".
 
     Raises:
         FridoError: There is none, or it is of another model.
@@ -106,7 +160,7 @@ def load_weights(model: nn.Module, directory: Path, *, averaged: bool) -> int:
             wanted="a directory that was trained in",
             do="Train it first (the same command continues an interrupted training).",
         )
-    fill(model, load_file(path / ("ema.safetensors" if averaged else "model.safetensors")), path)
+    fill(model, load_file(path / (MODEL if average == RAW else average_file(average))), path)
     return int(path.name)
 
 
@@ -130,8 +184,12 @@ def tidy(directory: Path) -> None:
             shutil.rmtree(path)
 
 
-def _folders(directory: Path) -> list[Path]:
-    return sorted(path for path in (directory / "checkpoints").glob("*") if path.name.isdigit())
+def _kept(path: Path) -> Kept:
+    try:
+        state = json.loads((path / STATE).read_text())
+    except (OSError, ValueError):  # damaged: it may fall out
+        state = {}
+    return Kept(int(path.name), due=state.get("due", False), numbers=state.get("numbers", {}))
 
 
 def _remove(path: Path) -> None:
@@ -140,9 +198,6 @@ def _remove(path: Path) -> None:
     shutil.rmtree(hidden)
 
 
-def _separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def separate(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return copies on the CPU that share no memory: modules registered under two names are written twice."""
-    return {
-        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-        for name, tensor in sorted(tensors.items())
-    }
+    return Copies().take({MODEL: tensors})[MODEL]

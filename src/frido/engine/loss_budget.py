@@ -2,10 +2,10 @@
 
 import json
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
 from frido.engine import distributed
@@ -56,10 +56,7 @@ class LossBudget:
         self._news = {}
         if distributed.is_main() and new:
             lines = [json.dumps({"images": images_seen} | one._asdict()) + "\n" for one in new.values()]
-            with self.file.open("a") as file:
-                file.writelines(lines)
-                file.flush()
-                os.fsync(file.fileno())
+            atomic.append(self.file, "".join(lines))
         check(list(self._known.values()), most=self.most, named=self.file)
         if distributed.is_main() and new:
             told = "; ".join(said(list(new.values())))

@@ -3,21 +3,19 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.profiler import record_function
 
 from frido.contracts.batch import Batch
-from frido.contracts.errors import FridoError
 from frido.contracts.phase import Phase
 from frido.engine import distributed
-from frido.engine.precision import autocast
+from frido.engine.not_finite import NotFinite
+from frido.engine.precision import autocast, scaler
 from frido.engine.seeding import reseed
 from frido.engine.training import Training
-
-SHOWN_IDS = 16
 
 
 class Optimization:
@@ -25,19 +23,29 @@ class Optimization:
 
     Args:
         phase: What to train; called through DDP when there are several ranks.
+        parameters: That the phase's optimizer changes.
         others: Parameters that only other phases train. They get no gradient here: a generator's step need not
             differentiate the discriminator's weights.
         training: Settings.
+        not_finite: Takes the steps that are left out.
         device: Of the parameters and batches.
     """
 
     def __init__(
-        self, phase: Phase, *, others: Sequence[nn.Parameter], training: Training, device: torch.device
+        self,
+        phase: Phase,
+        *,
+        parameters: Sequence[nn.Parameter],
+        others: Sequence[nn.Parameter],
+        training: Training,
+        not_finite: NotFinite,
+        device: torch.device,
     ) -> None:
-        self.phase, self.others, self.training, self.device = phase, others, training, device
-        self.parameters = list(phase.trained())
+        self.phase, self.parameters, self.others = phase, parameters, others
+        self.training, self.not_finite, self.device = training, not_finite, device
         self.share, self.micro = training.split(distributed.world_size())
         self.optimizer = training.optimizer(self.parameters)
+        self.scaler = scaler(training.precision, device)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.module: nn.Module = phase
         if distributed.world_size() > 1:
@@ -45,25 +53,41 @@ class Optimization:
                 self.module = DistributedDataParallel(phase, device_ids=[device] if device.type == "cuda" else None)
 
     def step(self, batch: Batch, *, images_seen: int) -> dict[str, float]:
-        """Take one step on this rank's share of the global batch; return what to log, equal on all ranks."""
+        """Take one step on this rank's share of the global batch; return what to log, equal on all ranks.
+
+        Raises:
+            FridoError: A loss or gradient is not finite, more often in a row than may be.
+        """
         factor = self.training.schedule(images_seen, budget=self.training.images)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
 
+        model = self.not_finite.model
+        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
         self.optimizer.zero_grad(set_to_none=True)
         with self._alone():
             parts = [self._accumulate(batch, start, images_seen) for start in range(0, self.share, self.micro)]
-        norm = self._clip()
-
-        names = list(parts[0])
-        local = torch.stack([torch.stack([part[name] for name in names]) for part in parts])
-        values = distributed.mean(torch.cat([local.mean(dim=0), norm.double()[None]])).tolist()
-        if not all(map(math.isfinite, values)):
-            self._refuse(batch, local, dict(zip([*names, "gradient norm"], values, strict=True)), images_seen)
-        self.optimizer.step()
-        logged = dict(zip([*names, "gradient_norm"], values, strict=True))
-        logged["learning_rate"] = self.optimizer.param_groups[0]["lr"]
-        return {f"{self.phase.name}/{name}": value for name, value in logged.items()}
+        with record_function("frido/optimizer"):
+            norm = self._clip()
+            names = list(parts[0])
+            local = torch.stack([torch.stack([part[name] for name in names]) for part in parts])
+            *losses, gradient_norm = distributed.mean(torch.cat([local.mean(dim=0), norm.double()[None]])).tolist()
+            values = dict(zip(names, losses, strict=True))
+            overflow = self.scaler.is_enabled() and self.scaler.get_scale() > 1 and not math.isfinite(gradient_norm)
+            if not all(map(math.isfinite, [*losses, 0.0 if overflow else gradient_norm])):
+                for name, buffer in model.named_buffers():
+                    buffer.copy_(buffers[name])
+                self._leave_out(batch, local, values | {"gradient_norm": gradient_norm}, images_seen)
+                return {}
+            self.scaler.step(self.optimizer)  # not where a gradient overflowed: it then lowers the scale
+            self.scaler.update()
+        self.not_finite.fine(self.phase.name)
+        values["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        if not overflow:
+            values["gradient_norm"] = gradient_norm
+        if self.scaler.is_enabled():
+            values["loss_scale"] = self.scaler.get_scale()
+        return {f"{self.phase.name}/{name}": value for name, value in values.items()}
 
     def _accumulate(self, batch: Batch, start: int, images_seen: int) -> dict[str, Tensor]:
         """Add the gradient of one micro-batch; return its losses, detached, in float64."""
@@ -75,13 +99,15 @@ class Optimization:
             self.module.no_sync() if isinstance(self.module, DistributedDataParallel) and not last else nullcontext()
         )
         with waiting:
-            with autocast(self.training.precision, self.device):
+            with record_function("frido/forward"), autocast(self.training.precision, self.device):
                 losses = self.module(batch.rows(start, start + self.micro))
-            (losses["loss"] * (self.micro / self.share)).backward()
+            with record_function("frido/backward"):
+                self.scaler.scale(losses["loss"] * (self.micro / self.share)).backward()
         return {name: value.detach().double() for name, value in losses.items()}
 
     def _clip(self) -> Tensor:
         """Return the norm of the gradient before clipping it."""
+        self.scaler.unscale_(self.optimizer)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if self.training.clip_norm is not None:
@@ -99,17 +125,15 @@ class Optimization:
             for parameter in self.others:
                 parameter.requires_grad_(True)
 
-    def _refuse(self, batch: Batch, local: Tensor, values: dict[str, float], images_seen: int) -> NoReturn:
-        """Stop before the step that would spoil the weights, naming the samples to look at."""
+    def _leave_out(self, batch: Batch, local: Tensor, values: dict[str, float], images_seen: int) -> None:
+        """Note the step that would spoil the weights, with the samples to look at."""
         bad = [index for index, finite in enumerate(local.isfinite().all(dim=1).tolist()) if not finite]
-        ids = [name for index in bad for name in batch.ids[index * self.micro : (index + 1) * self.micro]] or batch.ids
-        shown = ", ".join(ids[:SHOWN_IDS]) + (f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else "")
-        wrong = ", ".join(f"{name}={value}" for name, value in values.items() if not math.isfinite(value))
-        where = f" on rank {distributed.rank()}" if distributed.world_size() > 1 else ""
-        raise FridoError(
-            f"training of {self.phase.name} after {images_seen} images",
-            got=f"{wrong} in the batch with ids {shown}{where}",
-            wanted="finite losses and gradients",
-            do="Nothing was saved since the last checkpoint, which is good. Lower the learning rate, set clip_norm, "
-            "use hardware.precision=fp32, or look at these samples; the same command continues from the checkpoint.",
+        ids = [name for index in bad for name in batch.ids[index * self.micro : (index + 1) * self.micro]]
+        everywhere_finite = not any(distributed.from_all(bad))
+        self.not_finite.note(
+            self.phase.name,
+            images_seen=images_seen,
+            after=images_seen + self.training.batch,
+            values=values,
+            ids=batch.ids if everywhere_finite else ids,
         )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -22,12 +23,18 @@ def take(optimizer: Optimizer) -> tuple[dict[str, Tensor], Plain]:
 
 
 def put(optimizer: Optimizer, tensors: dict[str, Tensor], plain: Plain) -> None:
-    """Put back what `take` returned; the optimizer has the same parameters in the same order."""
+    """Put back what `take` returned; the optimizer has the same parameters in the same order.
+
+    A tensor of a parameter's shape gets the parameter's own order in memory, which fused optimizers walk along.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = optimizer.state_dict()
     entries: dict[int, Plain] = {}
     for name, value in (tensors | plain["values"]).items():
-        parameter, key = name.split(".", 1)
-        entries.setdefault(int(parameter), {})[key] = value
+        index, key = name.split(".", 1)
+        if isinstance(value, Tensor) and value.shape == parameters[int(index)].shape:
+            value = torch.empty_like(parameters[int(index)], dtype=value.dtype).copy_(value)
+        entries.setdefault(int(index), {})[key] = value
     for group, kept in zip(state["param_groups"], plain["groups"], strict=True):
         for key, value in kept.items():
             group[key] = tuple(value) if isinstance(group.get(key), tuple) else value  # JSON has no tuples

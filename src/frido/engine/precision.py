@@ -4,11 +4,16 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-PRECISIONS = ("fp32", "bf16")
+TYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = tuple(TYPES)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """Return the context of one forward pass. bf16 needs no loss scaling, since it has float32's exponents."""
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    """Return the context of one forward pass."""
+    dtype = TYPES[precision]
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+
+
+def scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
+    """Return what scales a loss, so that small gradients survive; idle but in fp16: others have float32's exponents."""
+    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import record_function
 
+from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 from frido.contracts.phase import Phase
 from frido.contracts.stream import Stream
@@ -18,13 +20,18 @@ from frido.contracts.tracker import Tracker
 from frido.engine import checkpoint, distributed, optimizer_state
 from frido.engine.checkpoint import Checkpoint
 from frido.engine.ema import Ema
+from frido.engine.freezing import freeze
 from frido.engine.guard import undisturbed
+from frido.engine.initialization import initialize
 from frido.engine.loss_budget import LossBudget
+from frido.engine.not_finite import NotFinite
 from frido.engine.optimization import Optimization
 from frido.engine.signals import Signals, Stopped
+from frido.engine.snapshots import Snapshots
 from frido.engine.stopwatch import Stopwatch
-from frido.engine.training import Training
+from frido.engine.training import RAW, Training
 from frido.engine.window import Window
+from frido.engine.writer import Writer
 from frido.tracking.jsonl import rewind
 
 log = logging.getLogger(__name__)
@@ -51,8 +58,8 @@ class Trainer:
         device: Where model and phases are.
         max_loss: Samples that may turn out unreadable, over all ranks, before the training stops.
         during: Called on every rank with `(images seen, copy of the model with averaged weights)` every
-            `training.picture_every_images` and at the end, before the checkpoint of the same moment. It may do
-            anything with the copy and with random generators: the training does not feel it.
+            `training.picture_every_images` and at the end, before the checkpoint of the same moment; what it returns
+            is logged. It may do anything with the copy and with random generators: the training does not feel it.
         facts: About data and such, as plain JSON: a checkpoint made under other facts is refused.
     """
 
@@ -67,7 +74,7 @@ class Trainer:
         tracker: Tracker,
         device: torch.device,
         max_loss: int,
-        during: Callable[[int, nn.Module], None] | None = None,
+        during: Callable[[int, nn.Module], Mapping[str, float]] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         training.split(distributed.world_size())
@@ -77,16 +84,27 @@ class Trainer:
         self.facts = json.loads(json.dumps(dict(facts or {})))  # as a checkpoint gives it back: tuples are lists
         self.images_seen = 0
         self.losses = LossBudget(directory=directory, most=max_loss)
+        self.not_finite = NotFinite(directory=directory, model=model, most=training.max_skipped)
+        self.writer = Writer(directory=directory, keep=training.keep)
 
         for module in (model, *phases):
             module.train()
+        freeze(model, phases, training.frozen)
         distributed.copy_from_main(model.state_dict().values())
-        trained = {phase.name: list(phase.trained()) for phase in phases}
+        trained = {phase.name: [p for p in phase.trained() if p.requires_grad] for phase in phases}
         self.optimizations = {
-            phase.name: Optimization(phase, others=_others(trained, phase.name), training=training, device=device)
+            phase.name: Optimization(
+                phase,
+                parameters=trained[phase.name],
+                others=_others(trained, phase.name),
+                training=training,
+                not_finite=self.not_finite,
+                device=device,
+            )
             for phase in phases
         }
-        self.ema = Ema(model, average=training.average)
+        self.ema = Ema(model, averages=training.averages)
+        self.snapshots = Snapshots(directory=directory, averages=training.averages, model=model)
         self.window = Window()
         self._speed = Stopwatch()
 
@@ -104,14 +122,15 @@ class Trainer:
 
             while self.images_seen < budget:
                 with self._speed.running(step):
-                    with self._speed.waiting():
+                    with self._speed.waiting(), record_function("frido/data"):
                         batch = self.stream.at(self.images_seen).to(self.device)
                     self.losses.note(batch.lost)
                     for optimization in self.optimizations.values():
                         self.window.add(optimization.step(batch, images_seen=self.images_seen))
                         distributed.copy_from_main(self.model.buffers())  # codebooks: the first rank's are everybody's
                     self.images_seen += step
-                    self.ema.update(self.model, images_seen=self.images_seen, batch=step)
+                    with record_function("frido/ema"):
+                        self.ema.update(self.model, images_seen=self.images_seen, batch=step)
 
                 stop, lost = distributed.largest(signals.code, int(self.losses.news), device=self.device)
                 if lost:
@@ -119,12 +138,17 @@ class Trainer:
 
                 if due(self.images_seen, every=training.log_every_images, step=step, last=budget):
                     speed = {f"{self.phases[0].name}/{name}": value for name, value in self._speed.take().items()}
-                    self._log(self.window.take() | speed | self._losses())
+                    self._log(self.window.take() | speed | self._left_out())
 
                 # Before the checkpoint: what is kept of this moment must include what was seen at it.
+                if due(self.images_seen, every=training.snapshot_every_images, step=step, last=budget):
+                    self.snapshots.write(self.ema.weights, images_seen=self.images_seen)
+
+                numbers: Mapping[str, float] = {}
                 if self.during and due(self.images_seen, every=training.picture_every_images, step=step, last=budget):
                     with self.averaged() as averaged:
-                        self.during(self.images_seen, averaged)
+                        numbers = self.during(self.images_seen, averaged)
+                    self._log(numbers)
 
                 keep = due(self.images_seen, every=training.checkpoint_every_images, step=step, last=budget)
                 if keep:  # not when merely asked to stop: what is checked must not depend on it
@@ -132,10 +156,12 @@ class Trainer:
                         phase.check(self.images_seen)
 
                 if stop or keep:
-                    self.save()
+                    self.save(due=keep, numbers=numbers)
                 if stop:
+                    self.writer.finish()
                     log.warning("asked to stop after %d images: saved, the same command continues", self.images_seen)
                     raise Stopped(stop)
+            self.writer.finish()
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -143,12 +169,13 @@ class Trainer:
         as if it had not been."""
         with undisturbed([self.model, *self.phases]):
             copy = deepcopy(self.model)
-            copy.load_state_dict(self.ema.weights)
+            if self.training.drawn_with != RAW:
+                copy.load_state_dict(self.ema.weights[self.training.drawn_with])
             yield copy.eval().requires_grad_(False)
         distributed.barrier()
 
-    def save(self) -> None:
-        """Write a checkpoint (first rank), if the replicas agree."""
+    def save(self, *, due: bool, numbers: Mapping[str, float]) -> None:
+        """Write a checkpoint (first rank), if the replicas agree; for the arguments see `keep.Kept`."""
         distributed.check_replicas(self.model.state_dict().values(), self.device)
         if distributed.is_main():
             tensors: dict[str, Tensor] = {}
@@ -158,16 +185,21 @@ class Trainer:
                 tensors |= {f"{name}.{key}": tensor for key, tensor in own.items()}
             state = {
                 "optimizers": plain,
+                "scalers": {name: one.scaler.state_dict() for name, one in self.optimizations.items()},
                 "window": self.window.state(),
+                "skipped": self.not_finite.in_a_row,
+                "drawn_with": self.training.drawn_with,
+                "due": due,
+                "numbers": dict(numbers),
                 "facts": self.facts,
                 "environment": environment(),
             }
-            found = Checkpoint(self.images_seen, self.model.state_dict(), self.ema.weights, tensors, state)
-            checkpoint.write(self.directory, found, keep=self.training.keep_checkpoints)
+            self.writer.write(Checkpoint(self.images_seen, self.model.state_dict(), self.ema.weights, tensors, state))
         distributed.barrier()
 
     def restore(self) -> None:
-        """Continue from the newest undamaged checkpoint, if there is one; forget what was logged after it."""
+        """Continue from the newest undamaged checkpoint, or start from `training.init_from`; forget what was logged
+        after it."""
         path = None
         if distributed.is_main():
             checkpoint.tidy(self.directory)
@@ -175,10 +207,13 @@ class Trainer:
         path = distributed.from_main(path)
         if path is not None:
             self._take_over(checkpoint.read(path), path)
+        elif self.training.init_from is not None:
+            self._start_from(Path(self.training.init_from))
         if distributed.is_main():
             rewind(self.directory, images=self.images_seen)
         distributed.barrier()
         self.losses.restore()
+        self.not_finite.restore(self.not_finite.in_a_row)
 
     def _take_over(self, found: Checkpoint, path: Path) -> None:
         if found.state["facts"] != self.facts:
@@ -195,7 +230,7 @@ class Trainer:
                 "continued under other conditions (%s): the same up to rounding, not bit for bit", ", ".join(changed)
             )
         checkpoint.fill(self.model, found.weights, path)
-        self.ema.restore(found.averaged)
+        self.ema.restore(found.averages)
         for name, optimization in self.optimizations.items():
             own = {
                 key.removeprefix(f"{name}."): tensor
@@ -203,16 +238,27 @@ class Trainer:
                 if key.startswith(f"{name}.")
             }
             optimizer_state.put(optimization.optimizer, own, found.state["optimizers"][name])
+            optimization.scaler.load_state_dict(found.state["scalers"][name])
+        self.not_finite.in_a_row = found.state["skipped"]
         self.window.restore(found.state["window"])
         self.images_seen = found.images_seen
 
-    def _losses(self) -> dict[str, float]:
-        """Return how many samples were lost, as soon as there is one, and at the end in any case."""
-        told = self.losses.count > 0 or self.images_seen == self.training.images
-        return {"data/lost": float(self.losses.count)} if told else {}
-
-    def _log(self, values: dict[str, float]) -> None:
+    def _start_from(self, source: Path) -> None:
+        """Put in initial weights, from which the averages start as well."""
+        match = initialize(self.model, source, parts=self.training.init_parts)
+        self.ema.restore(dict.fromkeys(self.training.averages, self.model.state_dict()))
         if distributed.is_main():
+            atomic.write_json(self.directory / "init_report.json", match._asdict())
+            print(match)
+
+    def _left_out(self) -> dict[str, float]:
+        """Return how many samples were lost and steps left out, as soon as there is one, and at the end in any case."""
+        counts = {"data/lost": self.losses.count, "steps_skipped": self.not_finite.count}
+        end = self.images_seen == self.training.images
+        return {name: float(count) for name, count in counts.items() if count or end}
+
+    def _log(self, values: Mapping[str, float]) -> None:
+        if distributed.is_main() and values:
             self.tracker.log(values, images=self.images_seen)
 
 

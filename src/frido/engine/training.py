@@ -1,14 +1,18 @@
 """What a training is, in numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from frido.contracts.errors import FridoError
 from frido.engine.averages.base import Average
+from frido.engine.keep import Keep
 from frido.engine.learning_rates.base import LearningRate
 from frido.engine.precision import PRECISIONS
+
+RAW = "raw"
+"""Names the weights as they are, beside the names of averages."""
 
 
 class Training:
@@ -20,14 +24,23 @@ class Training:
         micro_batch: Images per forward pass of one rank; null takes a rank's whole share at once.
         optimizer: Takes a list of parameters; each phase gets one of its own.
         schedule: Factor on the optimizer's learning rate over the training.
-        average: Of the weights, for sampling.
-        precision: "fp32", or "bf16" for autocast.
+        averages: Of the weights, by name.
+        drawn_with: The name of the average that pictures and samples are drawn with; "raw" takes the weights.
+        snapshot_every_images: How often to store the averages from which others can be made (`averages.power`);
+            null never.
+        precision: "fp32"; "bf16" or "fp16" for autocast, the latter with a scaled loss.
         clip_norm: Largest norm of a phase's gradient; null never clips.
+        init_from: A run directory, a checkpoint of one or a `.safetensors` file to take initial weights from; null
+            takes none.
+        init_parts: Patterns of the names to take, such as `denoiser.*`.
+        frozen: Patterns of the names of parameters that stay as they are.
         seed: Of what draws from torch's own generator while training (network dropout).
         log_every_images: Length of the window whose means are logged.
         checkpoint_every_images: Also saved: at the end, and when asked to stop.
         picture_every_images: How often to look at samples; null never.
-        keep_checkpoints: How many of the newest to keep. With at least 2, one damaged on disk costs little.
+        keep: Which checkpoints stay.
+        max_skipped: Steps in a row that a phase may leave out because its loss or gradient was not finite; 0 stops
+            at the first.
     """
 
     def __init__(
@@ -38,20 +51,28 @@ class Training:
         micro_batch: int | None,
         optimizer: Callable[..., torch.optim.Optimizer],
         schedule: LearningRate,
-        average: Average,
+        averages: Mapping[str, Average],
+        drawn_with: str,
+        snapshot_every_images: int | None,
         precision: str,
         clip_norm: float | None,
+        init_from: str | None,
+        init_parts: Sequence[str],
+        frozen: Sequence[str],
         seed: int,
         log_every_images: int,
         checkpoint_every_images: int,
         picture_every_images: int | None,
-        keep_checkpoints: int,
+        keep: Keep,
+        max_skipped: int,
     ) -> None:
         self.images, self.batch, self.micro_batch = images, batch, micro_batch
-        self.optimizer, self.schedule, self.average = optimizer, schedule, average
+        self.optimizer, self.schedule = optimizer, schedule
+        self.averages, self.drawn_with, self.snapshot_every_images = averages, drawn_with, snapshot_every_images
         self.precision, self.clip_norm, self.seed = precision, clip_norm, seed
+        self.init_from, self.init_parts, self.frozen = init_from, init_parts, frozen
         self.log_every_images, self.checkpoint_every_images = log_every_images, checkpoint_every_images
-        self.picture_every_images, self.keep_checkpoints = picture_every_images, keep_checkpoints
+        self.picture_every_images, self.keep, self.max_skipped = picture_every_images, keep, max_skipped
         self._check()
 
     def split(self, world_size: int) -> tuple[int, int]:
@@ -85,12 +106,12 @@ class Training:
             "batch": self.batch,
             "log_every_images": self.log_every_images,
             "checkpoint_every_images": self.checkpoint_every_images,
-            "keep_checkpoints": self.keep_checkpoints,
         }
         optional: dict[str, Any] = {
             "micro_batch": self.micro_batch,
             "clip_norm": self.clip_norm,
             "picture_every_images": self.picture_every_images,
+            "snapshot_every_images": self.snapshot_every_images,
         }
         for name, value in (positive | {k: v for k, v in optional.items() if v is not None}).items():
             if not value > 0:
@@ -100,6 +121,17 @@ class Training:
                     wanted="more than 0" + (", or null" if name in optional else ""),
                     do=f"Set {name} to a positive number.",
                 )
+        if self.max_skipped < 0:
+            raise FridoError(
+                "max_skipped of the training", got=self.max_skipped, wanted="0 or more", do="max_skipped=0"
+            )
+        if self.drawn_with not in (*self.averages, RAW):
+            raise FridoError(
+                f"drawn_with={self.drawn_with} of the training",
+                got=repr(self.drawn_with),
+                wanted=f"one of the averages ({', '.join(self.averages) or 'none'}), or {RAW}",
+                do=f"Set drawn_with to {next(iter(self.averages), RAW)}.",
+            )
         if self.images % self.batch:
             near = max(1, round(self.images / self.batch)) * self.batch
             raise FridoError(

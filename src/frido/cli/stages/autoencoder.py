@@ -61,13 +61,13 @@ def train(session: Session, directory: Path, task: Any, evaluation: Any) -> Any:
 
     with session.tracker(directory, "autoencoder", budget=training.images) as tracker:
 
-        def look(images_seen: int, averaged: Any) -> None:
+        def look(images_seen: int, averaged: Any) -> dict[str, float]:
             """Reconstruct held-out images: the same ones each time."""
             _draw(session, directory, averaged.autoencoder, tracker, images_seen=images_seen)
             found = health.measure(
                 averaged.autoencoder, held_out, perceptual=task.loss.perceptual, evaluation=evaluation
             )
-            tracker.log({f"held_out/{name}": value for name, value in found.numbers.items()}, images=images_seen)
+            return {f"held_out/{name}": value for name, value in found.numbers.items()}
 
         trainer = Trainer(
             directory=directory,

@@ -40,7 +40,7 @@ def run(session: Session) -> None:
 
     with session.tracker(session.directory, "denoiser", budget=training.images) as tracker:
 
-        def look(images_seen: int, averaged: Any) -> None:
+        def look(images_seen: int, averaged: Any) -> dict[str, float]:
             """Measure the loss on held-out images, draw their scenes and score them: the same scenes and noise each
             time, by averaged weights."""
             generated = [session.generate(averaged, batch) for batch in watched]
@@ -53,11 +53,11 @@ def run(session: Session) -> None:
                 for batch, images in zip(watched, generated, strict=True)
             )
             numbers = {f"during/{name}": number for name, number in result.numbers.items()}
-            tracker.log(held_out_losses(session, averaged, watched) | numbers, images=images_seen)
             if session.is_first:
                 rows = torch.cat([watched[0].pixels[:SHOWN], generated[0][:SHOWN]])
                 columns = len(rows) // 2
                 session.picture(tracker, session.directory, "samples", rows, columns=columns, images=images_seen)
+            return held_out_losses(session, averaged, watched) | numbers
 
         Trainer(
             directory=session.directory,

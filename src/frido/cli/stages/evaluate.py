@@ -36,8 +36,9 @@ def run(session: Session) -> None:
             rows = range(min(EXPLAINED, len(scenes)))
             found = [judge.found(_load(folder / "generated", [row])[0], scenes[row]) for row in rows]
             atomic.write_json(folder / "found.json", found)
-        note = json.loads((folder / "protocol.json").read_text())["note"]
-        cards = {name: {**card, "split": split, "note": note} for name, card in result.cards.items()}
+        protocol = json.loads((folder / "protocol.json").read_text())
+        told = {"split": split, "ema": protocol["ema"], "note": protocol["note"]}
+        cards = {name: {**card, **told} for name, card in result.cards.items()}
         if not session.drawing.own:
             atomic.write_json(folder / "evaluation.json", cards)
             print("\n".join([f"{name}: {number:.4f}" for name, number in result.numbers.items()]))

@@ -47,7 +47,7 @@ def held_out(session: Session) -> None:
                 atomic.write_json(folder / "protocol.json", protocol)
 
 
-ALIKE = ("sampler", "guidance", "teacher_forcing", "seed", "count")
+ALIKE = ("sampler", "guidance", "teacher_forcing", "ema", "seed", "count")
 
 
 def check_drawn_alike(folder: Path, protocol: dict[str, Any]) -> None:
