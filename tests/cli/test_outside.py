@@ -27,7 +27,8 @@ def config(tmp_path) -> dict:
         "clip": {"folder": str(tmp_path / "clip")},
         "none": {"file": None, "folder": str(tmp_path / "not there")},
     }
-    return {"conditioning": {"_target_": "frido.Several", "parts": parts}}
+    training = {stage: {"init_from": None} for stage in ("autoencoder", "denoiser")}
+    return {"conditioning": {"_target_": "frido.Several", "parts": parts}, "training": training}
 
 
 FILE, FOLDER = "conditioning.parts.text.tokenizer.file", "conditioning.parts.clip.folder"

@@ -12,7 +12,8 @@ from frido.contracts.errors import FridoError
 from tests.conf.menu import CONF, GROUPS, RECIPES
 
 CROSSED = ("data", "autoencoder", "denoiser", "size")
-MOUNTED = {key.partition("@")[0] for key in keys_of_groups("run", CONF) if "@" in key}
+PLACES = [key for key in keys_of_groups("run", CONF) if "@" in key]
+MOUNTED = {key.partition("@")[0] for key in PLACES}
 
 
 def parents(group: str) -> list[list[str]]:
@@ -68,6 +69,13 @@ def test_option(group, option):
         except FridoError:
             continue
     check(compose("run", [*last, f"{group}={option}"]))
+
+
+@pytest.mark.parametrize("place", ["learning_rate@training.denoiser.schedule", "averages@training.denoiser"])
+def test_option_in_its_place(place):
+    assert place in PLACES
+    for option in GROUPS[place.partition("@")[0]]:
+        check(compose("run", [f"{place}={option}"]))
 
 
 @pytest.mark.parametrize("choice", crossed(), ids="-".join)

@@ -1,6 +1,7 @@
 """Checkpoints on disk."""
 
 import logging
+import shutil
 from functools import partial
 
 import pytest
@@ -47,6 +48,63 @@ def test_damaged_one_ahead_does_not_push_out_the_new_one(tmp_path):
     assert checkpoint.latest(tmp_path).name == f"{8:012d}"
     checkpoint.write(tmp_path, some(16), keep=newest(1))
     assert checkpoint.latest(tmp_path).name == f"{16:012d}"
+
+
+FILES = ["ema.half.safetensors", "manifest.json", "model.safetensors", "optimizer.safetensors", "state.json"]
+
+
+def test_these_are_the_files(tmp_path):
+    assert sorted(file.name for file in checkpoint.write(tmp_path, some(8), keep=newest(1)).iterdir()) == FILES
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def unread(file):
+    """Root reads whatever its mode is; nobody reads a folder."""
+    file.unlink()
+    file.mkdir()
+
+
+DAMAGES = {
+    "flipped": flip,
+    "short": lambda file: file.write_bytes(file.read_bytes()[:-1]),
+    "empty": lambda file: file.write_bytes(b""),
+    "missing": lambda file: file.unlink(),
+    "unreadable": unread,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_named_and_its_checkpoint_skipped(tmp_path, caplog, name, damage):
+    before, path = (checkpoint.write(tmp_path, some(images), keep=newest(2)) for images in (8, 16))
+    DAMAGES[damage](path / name)
+    if name == "manifest.json" and damage == "short":  # it lacks its line end, and nothing that it says
+        assert checkpoint.latest(tmp_path) == path
+        return
+    with caplog.at_level(logging.WARNING):
+        assert checkpoint.latest(tmp_path) == before
+    assert str(path) in caplog.text and name in caplog.text
+
+
+def test_every_bit_of_a_manifest_counts(tmp_path):
+    file = checkpoint.write(tmp_path, some(8), keep=newest(1)) / "manifest.json"
+    content = file.read_bytes()
+    for place in range(0, len(content) - 1, 7):
+        for bit in range(8):
+            file.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+            assert checkpoint.find_damage(file.parent) is not None, (place, bit)
+
+
+def test_a_file_that_no_manifest_names_is_damage(tmp_path):
+    """It would be read as one more average."""
+    path = checkpoint.write(tmp_path, some(8), keep=newest(1))
+    shutil.copy(path / "ema.half.safetensors", path / "ema.third.safetensors")
+    assert checkpoint.find_damage(path) == "manifest.json does not name ema.third.safetensors"
 
 
 def test_all_damaged_starts_over_and_says_so(tmp_path, caplog):

@@ -10,21 +10,33 @@ from pathlib import Path
 import pytest
 import torch
 
-from frido.engine import checkpoint
-from tests.engine.toys import BATCH, ONE_STEP, ToyStream, ToyTask, trainer
+from frido.contracts.errors import FridoError
+from frido.engine import checkpoint, distributed
+from tests.engine.toys import BATCH, ONE_STEP, SHRINKING, ToyStream, ToyTask, trainer
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     """Where two ranks trained, and what each of them found."""
     root = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    ports = {"MASTER_PORT": str(free_port()), "SECOND_PORT": str(free_port())}
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", **ports, **ONE_THREAD}
     command = [sys.executable, "-W", "error", str(Path(__file__).with_name("ranks.py")), str(root)]
     started = [subprocess.Popen(command, env=os.environ | common | {"RANK": str(rank)}) for rank in (0, 1)]
-    assert [process.wait(timeout=300) for process in started] == [0, 0]
+    try:
+        assert started[0].wait(timeout=240) == 0
+    finally:
+        for process in started:
+            process.kill()  # the second stands still
+            process.wait()
     return root, [torch.load(root / f"{rank}.pt") for rank in (0, 1)]
 
 
@@ -61,6 +73,65 @@ def test_gradients_are_those_of_one_process(ranks, tmp_path):
     for rank in found:
         for name in names:
             torch.testing.assert_close(rank["step"][name], task.get_parameter(name).detach(), atol=1e-12, rtol=0)
+
+
+def test_one_rank_goes_on_where_two_were(ranks, tmp_path):
+    """With the samples that come next, and the gradients of as many: weights differ by rounding."""
+    root, (first, second) = ranks
+    alone, goes_on = (ToyTask(dropout=0.0).double() for _ in range(2))
+    expected, rest = (ToyStream(dtype=torch.float64) for _ in range(2))
+    trainer(tmp_path, task=alone, stream=expected, **SHRINKING).run()
+    trainer(root / "shrinking", task=goes_on, stream=rest, **SHRINKING).run()
+    assert sorted([*first["ids"], *second["ids"], *rest.ids]) == sorted(expected.ids)
+    assert rest.ids == expected.ids[5 * BATCH :] and not {*first["ids"]} & {*second["ids"]}
+    for name, parameter in alone.named_parameters():
+        torch.testing.assert_close(goes_on.get_parameter(name), parameter, atol=1e-9, rtol=0)
+
+
+def test_a_rank_that_stands_still_is_noticed(ranks):
+    root, _ = ranks
+    seconds, said = (root / "stalled.txt").read_text().split(maxsplit=1)
+    assert 6 <= float(seconds) < 60
+    assert "rank 0 lost another of the 2 processes" in said and "hardware.stalled_after_minutes=0.1" in said
+    assert checkpoint.latest(root / "stalled") is None
+
+
+def test_a_rank_that_is_killed_brings_all_back(ranks, tmp_path):
+    """Two agents of torchrun on this machine, as on two machines; the result is that of a quiet training."""
+    root, _ = ranks
+    options = [f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-backend=c10d", "--rdzv-id=toy", "--nnodes=2"]
+    program = [str(Path(__file__).with_name("elastic.py")), str(tmp_path)]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", *options, "--max-restarts=1", "--nproc-per-node=1"]
+    agents = [
+        subprocess.Popen([*torchrun, "--local-addr=127.0.0.1", *program], env=os.environ | ONE_THREAD) for _ in range(2)
+    ]
+    try:
+        assert [agent.wait(timeout=240) for agent in agents] == [0, 0]
+    finally:
+        for agent in agents:
+            agent.terminate()
+            agent.wait()
+    starts = sorted((tmp_path / "starts").read_text().splitlines())
+    assert starts == [f"rank {rank}, on its machine 0" for rank in (0, 0, 1, 1)]
+    assert "rank 0 lost another" in (tmp_path / "lost").read_text()
+    last = f"checkpoints/{12 * BATCH:012d}"
+    for file in [*(root / "long" / last).iterdir(), root / "long" / "metrics.jsonl"]:
+        assert file.read_bytes() == (tmp_path / "run" / file.relative_to(root / "long")).read_bytes(), file.name
+
+
+def test_a_port_that_is_taken_is_named(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        found = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+        for name, value in found.items():
+            monkeypatch.setenv(name, value)
+        with (
+            pytest.raises(FridoError, match=f"MASTER_PORT={port + 1}"),
+            distributed.process_group("cpu", stalled_after_minutes=5),
+        ):
+            pass
 
 
 def test_a_sample_that_one_rank_lost_stops_both(ranks):

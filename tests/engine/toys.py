@@ -32,6 +32,13 @@ ONE_STEP = {
 }
 """One step of plain gradient descent."""
 
+SHRINKING = {
+    "precision": "fp32",
+    "schedule": Constant(warmup_images=0),  # and not a cosine: its first part has a budget of its own
+    "checkpoint_every_images": 5 * BATCH,
+}
+"""A training that other numbers of ranks can go on with."""
+
 
 class ToyTask(nn.Module):
     """A denoising generator with a running mean, and a critic; the initial weights are always the same."""
@@ -98,7 +105,8 @@ def noised(batch: Batch) -> Tensor:
 class ToyStream:
     """Pictures by position; `at_start` is called with every position that is asked for.
 
-    `lost` holds, by position, samples that could not be read on the rank whose part the position is.
+    `lost` holds, by position, samples that could not be read on the rank whose part the position is. `ids` is what was
+    asked for so far.
     """
 
     def __init__(
@@ -111,11 +119,13 @@ class ToyStream:
     ) -> None:
         self.share, self.dtype, self.at_start = batch // distributed.world_size(), dtype, at_start
         self.lost = lost or {}
+        self.ids: list[str] = []
 
     def at(self, images_seen: int) -> Batch:
         self.at_start(images_seen)
         start = images_seen + distributed.rank() * self.share
         positions = torch.arange(start, start + self.share)
+        self.ids += [f"toy-{position}" for position in positions.tolist()]
         return Batch(
             images=rng.normal(positions, seed=0, purpose="image", shape=(3, 8, 8)).to(self.dtype),
             annotations=Annotations(
@@ -173,6 +183,7 @@ def trainer(
     phases: list[Phase] | None = None,
     facts: dict[str, object] | None = None,
     max_loss: int = 0,
+    profile_steps: int = 0,
     **changes: object,
 ) -> Trainer:
     """Return a trainer of a toy task."""
@@ -186,6 +197,7 @@ def trainer(
         tracker=JsonlTracker(directory=directory),
         device=torch.device("cpu"),
         max_loss=max_loss,
+        profile_steps=profile_steps,
         during=during,
         facts=facts,
     )

@@ -156,6 +156,7 @@ def test_a_converted_model_is_a_run_that_is_trained(convert, tmp_path, capsys):
     assert session.config["size"]["resolution"] == 32
     facts = json.loads((place / "provenance.json").read_text())
     assert facts["converted"]["weights"] == "ema"
+    assert session.protocol(count=1, note=None)["ema"]["name"] == "classic"
     assert facts["parameters"]["denoiser"] == sum(p.numel() for p in task.parameters())
 
     assert convert(by_class(), tensors, "conditioning=class")[0] == 0  # again: the same place, the same content
@@ -166,7 +167,9 @@ def test_weights_as_last_trained(convert, capsys):
     tensors, _ = of_classes()
     code, folder = convert(by_class(), tensors, "conditioning=class", "weights=raw")
     assert code == 0 and "not averaged" in capsys.readouterr().out
-    raw = load_file(only(folder) / "checkpoints" / "000000000000" / "ema.safetensors")
+    checkpoint = only(folder) / "checkpoints" / "000000000000"
+    assert not list(checkpoint.glob("ema.*")), "what is no average is not called one"
+    raw = load_file(checkpoint / "model.safetensors")
     assert torch.equal(raw["denoiser.outputs.0.2.bias"], tensors["model.diffusion_model.out.2.bias"])
     assert convert(by_class(), tensors, "conditioning=class")[0] == 0
     assert len(list(folder.glob("*/config.yaml"))) == 2, "other weights, another run"

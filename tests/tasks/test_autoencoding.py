@@ -240,6 +240,7 @@ def trainer(directory, task, *, images=64, stream=None, **changes):
         tracker=JsonlTracker(directory=directory),
         device=torch.device("cpu"),
         max_loss=0,
+        profile_steps=0,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from frido.cli import averages, prove_resume
 from frido.cli.amend import amended, at
 from frido.cli.compose import parsed
 from frido.cli.drawing import Drawing, word
@@ -21,13 +22,14 @@ REDRAWN = ("diffusion.sampler", "diffusion.guidance", "diffusion.teacher_forcing
 """Where a drawing may differ from the run's own; of teacher forcing, what it does in sampling."""
 GROUPS = (*CHANGEABLE, "diffusion/sampler", "diffusion/guidance")
 FILES = ("scenes", "image", "mask")
-NAMES = ("run", "stages", *FILES, "strength", "tag")
+NAMES = ("run", "stages", "ema", *FILES, "strength", "tag")
 WANTED = (
-    "besides run=RUN_DIR: stages=[...], scenes=FILE, image=FILE, mask=FILE, strength=NUMBER, tag=NAME, "
-    "diffusion/sampler..., diffusion/guidance..., size.samples, seed (of sampling), hardware..., tracking...; "
+    "besides run=RUN_DIR: stages=[...], ema=NAME or LENGTH, scenes=FILE, image=FILE, mask=FILE, strength=NUMBER, "
+    "tag=NAME, diffusion/sampler..., diffusion/guidance..., size.samples, seed (of sampling), hardware..., "
+    "tracking...; "
     "the rest of a run is frozen"
 )
-DRAWS, ALONGSIDE = "sample", ("sample", "evaluate", "report")
+DRAWS, ALONGSIDE = "sample", ("ema", "sample", "evaluate", "report")
 
 
 def asked_for(arguments: Sequence[str]) -> bool:
@@ -43,10 +45,12 @@ def again(arguments: Sequence[str]) -> int:
     check(frozen)
     config = amended(frozen, [a for a in arguments if _is_changeable(a)], groups=GROUPS)
     drawing = _drawing(given, config, [a for a in arguments if _is_redrawn(key_and_value(a)[0])])
-    if "stages" in given or not drawing.own:
-        config["stages"] = parsed(f"stages={given.get('stages', f'[{DRAWS}]')}")
+    if "stages" in given or drawing.lengths or not drawing.own:
+        only = averages.STAGE if drawing.own else DRAWS
+        config["stages"] = parsed(f"stages={given.get('stages', f'[{only}]')}")
     check(drawing.applied(config))
     _check_stages(drawing, config["stages"])
+    averages.check(drawing.lengths, config["stages"], directory.path)
     if drawing.image:
         from frido.cli import photo  # numpy, which other commands answer without
 
@@ -88,6 +92,10 @@ def _drawing(given: Mapping[str, str], config: Mapping[str, Any], overrides: Seq
     changed = amended(config, overrides, groups=GROUPS)
     settings = {place: at(changed, place) for place in REDRAWN if at(changed, place) != at(config, place)}
     words = [_word(*key_and_value(override)) for override in overrides]
+    asked = averages.read(given["ema"], config) if "ema" in given else []
+    for place, name in averages.drawn_with(asked, config).items():
+        settings[place] = name
+        words.append(averages.word(asked[0]))
     files = {name: _file(name, given[name]) for name in FILES if name in given}
     for name in ("mask", "strength"):
         if name in given and "image" not in given:
@@ -98,7 +106,14 @@ def _drawing(given: Mapping[str, str], config: Mapping[str, Any], overrides: Seq
     if tag is not None and not re.fullmatch(r"\w[\w.+-]*", tag):
         do = f"tag={word('', tag).lstrip('.+-') or 'mine'}"
         raise FridoError(f"tag={tag}", got=repr(tag), wanted="a folder's name: letters, digits and _ . + -", do=do)
-    return Drawing(**files, strength=_strength(given), settings=settings, words=tuple(words), tag=tag)
+    return Drawing(
+        **files,
+        strength=_strength(given),
+        settings=settings,
+        lengths=averages.lengths(asked),
+        words=tuple(words),
+        tag=tag,
+    )
 
 
 def _word(key: str, value: str) -> str:
@@ -135,6 +150,10 @@ def _strength(given: Mapping[str, str]) -> float | list[float] | None:
 
 def _check_stages(drawing: Drawing, stages: Sequence[str]) -> None:
     """Refuse stages that would train with settings of a drawing, or that it has nothing to do with."""
+    if prove_resume.NAME in stages:
+        wanted = "a recipe: a small copy of it is trained, beside all runs"
+        do = f"the command of the run's provenance.json with stages=[{prove_resume.NAME}]"
+        raise FridoError(f"stages=[{prove_resume.NAME}]", got="run=RUN_DIR", wanted=wanted, do=do)
     asked = "scenes" if drawing.scenes else "image" if drawing.image else "settings of sampling"
     if drawing.personal and DRAWS not in stages:
         wanted = "stages that include sample: it draws"
@@ -142,7 +161,7 @@ def _check_stages(drawing: Drawing, stages: Sequence[str]) -> None:
     if drawing.personal and "evaluate" in stages:
         wanted = f"no evaluate: of {asked}=... there are no true images to compare with"
         raise FridoError("stages", got=f"{stages}", wanted=wanted, do=f"stages=[{DRAWS}]")
-    if not drawing.own and not set(stages) <= set(ALONGSIDE):
+    if (drawing.lengths or not drawing.own) and not set(stages) <= set(ALONGSIDE):
         wanted = f"{', '.join(ALONGSIDE)}: what was trained stays as it was frozen"
         do = f"stages=[{','.join(stage for stage in ALONGSIDE if stage in stages) or DRAWS}]"
         raise FridoError("stages", got=f"{stages} with {asked}", wanted=wanted, do=do)

@@ -19,6 +19,7 @@ class Drawing:
         strength: 1 draws from noise alone, 0 takes the picture's latents; a list has one number per scale, coarsest
             first. `None` is 1 where there is a mask.
         settings: Values in place of the frozen ones, by path: `{"seed": 3, "diffusion.sampler": {...}}`.
+        lengths: Of averages that the stage `ema` is to make, before anything is drawn.
         words: That name these settings in the name of a folder.
         tag: The folder below `samples/`, if it is given a name.
     """
@@ -28,6 +29,7 @@ class Drawing:
     mask: Path | None = None
     strength: float | list[float] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    lengths: tuple[float, ...] = ()
     words: tuple[str, ...] = ()
     tag: str | None = None
 
@@ -72,7 +74,7 @@ class Drawing:
     def from_json(cls, value: dict[str, Any]) -> "Drawing":
         """Return the request that `to_json` wrote."""
         paths = {name: Path(value[name]) for name in ("scenes", "image", "mask") if value[name] is not None}
-        return cls(**{**value, **paths, "words": tuple(value["words"])})
+        return cls(**{**value, **paths, "lengths": tuple(value["lengths"]), "words": tuple(value["words"])})
 
 
 AS_FROZEN = Drawing()

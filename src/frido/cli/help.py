@@ -14,6 +14,7 @@ Train, sample, evaluate and report one model of scene images, as configured.
   python -m frido.run run=RUN_DIR stages=[sample] scenes=my.json  draw your own scenes with a trained run
   python -m frido.run run=RUN_DIR stages=[sample,evaluate] diffusion/sampler=ddim seed=1   sample it in another way
   python -m frido.run run=RUN_DIR scenes=my.json image=photo.png mask=hole.png   fill a picture where the mask is white
+  python -m frido.run experiment=vg_sg2im stages=[prove_resume]   train a small copy twice, once killed: the same bits?
   python -m frido.run ... --cfg job                          print the resulting configuration, run nothing
 
 The same command again continues an interrupted run; on a finished one it prints the path of its report.
@@ -21,10 +22,11 @@ run.fresh=true sets the earlier run aside (<hash>.1, <hash>.2, ...) and starts a
 
 Arguments: group=option takes another part, key.path=value changes one setting of it, for example
   denoiser=pyunet denoiser.width=64 size=small hardware=gpu seed=1 stages=[data,autoencoder]
-Beside run=RUN_DIR: stages, scenes, hardware, tracking; of sampling diffusion/sampler, diffusion/guidance, size.samples,
+Beside run=RUN_DIR: stages, scenes, hardware, tracking; ema=NAME of an average of the weights, or ema=0.075 of any
+  length (stages=[ema,sample] makes it first); of sampling diffusion/sampler, diffusion/guidance, size.samples,
   seed, tag=NAME of the folder; and image=FILE with mask=FILE (white: drawn anew, black: kept) or strength=0..1 (1: from
   noise alone; a list has one number per scale, coarsest first, and 0 takes the picture as it is).
-Exit codes: 0 done, 2 bad input, 130 interrupted."""
+Exit codes: 0 done, 1 prove_resume found a difference, 2 bad input, 130 interrupted."""
 
 
 def text(directory: Path, primary: str = "run") -> str:

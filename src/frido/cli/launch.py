@@ -1,20 +1,20 @@
 """One path into a run: compose, check, freeze, hand over to the worker."""
 
-import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from frido.cli import help, prove_resume, provenance
+from frido.cli import averages, finished, help, prove_resume, provenance, slurm
+from frido.cli.beginning import check_there
 from frido.cli.compose import compose, recipe
 from frido.cli.drawing import AS_FROZEN, Drawing
 from frido.cli.locks import hold
 from frido.cli.options import config_dir
 from frido.cli.rundir import RunDirectory, dump
 from frido.cli.schema import check
-from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
 FLAGS = "--help, or --cfg job"
@@ -33,6 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     check(config)
     if show:
         return 0
+    averages.refuse_before_training(config["stages"])
     if prove_resume.NAME in config["stages"]:
         return prove_resume.run(config, name=recipe(overrides), arguments=arguments)
     return start(config, name=recipe(overrides), arguments=arguments)
@@ -40,28 +41,34 @@ def run(arguments: Sequence[str]) -> int:
 
 def start(config: Mapping[str, Any], *, name: str, arguments: Sequence[str]) -> int:
     """Freeze a checked configuration and run its stages; a run that was begun goes on."""
+    _check_machines(config["hardware"], arguments)
     directory = RunDirectory.planned(config, recipe=name)
     if int(os.environ.get("RANK", 0)) > 0:
+        if finished.with_page(directory, config["stages"]):
+            return 0
         _await_rank_0(directory, config)
         return work(directory, config["stages"])
+    if config["run"]["fresh"] or not (directory.path / "config.yaml").is_file():
+        check_there(config)
     directory.make()
     with hold(directory.path, wait=False):
         if config["run"]["fresh"]:
             _set_aside(directory)
-        if directory.report and set(config["stages"]) <= set(_done(directory)):
+        if finished.with_page(directory, config["stages"]):
             print(f"finished already: {directory.report}")
             return 0
         directory.freeze(config)
         announce(directory, arguments, config)
         code = work(directory, config["stages"])
-        if code == 0:
-            done = sorted({*_done(directory), *config["stages"]})
-            atomic.write_json(directory.path / "finished.json", {"stages": done})
+        if code == 0 and not slurm.wanted(config["hardware"]):
+            finished.note(directory, config["stages"])
     return code
 
 
 def work(directory: RunDirectory, stages: Sequence[str], *, drawing: Drawing = AS_FROZEN) -> int:
-    """Call the worker, which is the first to import torch."""
+    """Call the worker, which is the first to import torch; or let Slurm call it (`hardware=slurm`)."""
+    if slurm.wanted(directory.config["hardware"]):
+        return slurm.submit(directory, stages, drawing=drawing)
     from frido.cli import worker
 
     return worker.start(directory.path, stages=stages, drawing=drawing)
@@ -107,9 +114,25 @@ def _set_aside(directory: RunDirectory) -> None:
         print(f"set aside: {aside}")
 
 
-def _done(directory: RunDirectory) -> list[str]:
-    file = directory.path / "finished.json"
-    return json.loads(file.read_text())["stages"] if file.is_file() else []
+def _check_machines(hardware: Mapping[str, Any], arguments: Sequence[str]) -> None:
+    """Refuse to start alone what several machines are to do together."""
+    if hardware["nodes"] == 1 or "RANK" in os.environ or slurm.wanted(hardware):
+        return
+    options = {
+        "nnodes": hardware["nodes"],
+        "nproc-per-node": hardware["devices"],
+        "max-restarts": hardware["max_restarts"],
+        "rdzv-backend": "c10d",
+        "rdzv-endpoint": "FIRST_MACHINE:29400",
+        "rdzv-id": "ANY_NAME",
+    }
+    line = " ".join(["torchrun", *(f"--{key}={value}" for key, value in options.items()), "-m frido.run"])
+    raise FridoError(
+        f"hardware.nodes={hardware['nodes']}",
+        got="a command that was started on one machine",
+        wanted="the same command on every machine, all of which see run.root; or Slurm, which starts them",
+        do=f"{line} {shlex.join(arguments)}  (on each of them; FIRST_MACHINE is the name of one), or hardware=slurm",
+    )
 
 
 def _await_rank_0(directory: RunDirectory, config: Mapping[str, Any]) -> None:

@@ -1,4 +1,10 @@
-"""One process at a time, by advisory locks of the operating system: they vanish with their process."""
+"""One process at a time, by advisory locks of the operating system: they vanish with their process.
+
+A lock is `flock` on a file beside the folder, so what it promises on a folder that several machines share is what the
+file system promises. NFS version 4 and Lustre (mounted with `flock`) keep machines apart; what a machine held that
+vanished is free once the server's lease has run out, some ninety seconds. NFS version 3 without its lock daemon and
+Lustre with `localflock` keep apart the processes of one machine only.
+"""
 
 import json
 import os
@@ -27,6 +33,10 @@ def hold(folder: Path, *, wait: bool) -> Iterator[None]:
     holder = folder.parent / f".{folder.name}.holder.json"
     try:
         lock.acquire()
+    except NotImplementedError as error:
+        raise FridoError(
+            str(folder.parent), got=str(error), wanted="a file system with locks", do="run.root=SOME_FOLDER elsewhere"
+        ) from None
     except Timeout:
         raise FridoError(
             str(folder),

@@ -1,13 +1,17 @@
-"""What a condition reads from outside of the run directory: named by its path, remembered by its content."""
+"""What a run reads from outside of its directory: named by its path, remembered by its content."""
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
+from frido.engine.initialization import file_of
+
+log = logging.getLogger(__name__)
 
 POINTING = ("file", "folder")
 """Settings of conditioners and their parts that hold such a path."""
@@ -42,6 +46,47 @@ def check_unchanged(now: Mapping[str, str], directory: Path) -> None:
                 wanted=f"what was there then: SHA-256 {was[:12]}...",
                 do="put the earlier content back in its place, or start anew with run.fresh=true",
             )
+
+
+def initial_weights(config: Mapping[str, Any], stage: str) -> str | None:
+    """Return the SHA-256 of the file that the training of `stage` starts from; `None` without one.
+
+    Raises:
+        FridoError: It cannot be found, or is a damaged checkpoint.
+    """
+    source = config["training"][stage]["init_from"]
+    return None if source is None else sha256(file_of(Path(source)))
+
+
+def started_from(config: Mapping[str, Any], directory: Path) -> dict[str, str]:
+    """Return what checkpoints of the second stage remember of the file that it started from, as `contents` does.
+
+    A training that has begun needs them no more: that they are gone or have changed is told, and it goes on.
+
+    Args:
+        config: Resolved.
+        directory: Of the run.
+
+    Raises:
+        FridoError: They cannot be found, and the training has not begun.
+    """
+    place = "training.denoiser.init_from"
+    was = _remembered(directory).get(place)
+    if was is None:
+        now = initial_weights(config, "denoiser")
+        return {} if now is None else {place: now}
+    try:
+        now = initial_weights(config, "denoiser")
+    except FridoError:
+        now = None
+    if now != was:
+        log.warning(
+            "%s=%s: no longer the weights that this training started from (SHA-256 %s...): it goes on as begun",
+            place,
+            config["training"]["denoiser"]["init_from"],
+            was[:12],
+        )
+    return {place: was}
 
 
 def _pointers(place: str, value: Any) -> Iterator[tuple[str, str]]:

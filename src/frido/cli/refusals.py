@@ -186,6 +186,9 @@ def _unknown_key(key: str, typed: str, primary: str, overrides: Sequence[str], d
         above = group.rpartition("/")[0]
         wanted = f"an option of {above} that has this part: {menu(holders)}"
         return FridoError(key, got=typed, wanted=wanted, do=f"{above}={holders[0]} {typed}")
+    mounted = [name for name in keys_of_groups(primary, directory) if name.startswith(f"{key}@")]
+    if value in groups.get(key, ()) and mounted:
+        return FridoError(key, got=typed, wanted=f"its place: {menu(mounted)}", do=f"{mounted[-1]}={value}")
     if "/" in key or "@" in key:
         close = nearest(key, [*groups, *keys_of_groups(primary, directory)])
         wanted = f"a group: {menu(sorted(groups))}"

@@ -31,7 +31,7 @@ UNHASHED_ANYWHERE = {
 }
 """The same kind of settings where they lie inside of what is hashed."""
 
-LATENTS = "latents, with crops and what was lost"
+LATENTS = "latents, with crops and what was lost, in the same bytes each time"
 """How stage latents writes; named otherwise when equal settings come to give another file."""
 
 

@@ -115,12 +115,13 @@ def _descend(place: str, value: Any) -> None:
 
 
 def _plain_class(parameter: Parameter) -> Signature | None:
-    """Return the class of `frido.cli.settings` that an argument is to be, if it is one."""
-    if parameter.home.name != settings.__name__ or not isinstance(parameter.annotation, ast.Name):
+    """Return the class of `frido.cli.settings` that an argument is to be, or may be beside null, if it is one."""
+    name = parameter.annotation.left if isinstance(parameter.annotation, ast.BinOp) else parameter.annotation
+    if parameter.home.name != settings.__name__ or not isinstance(name, ast.Name):
         return None
-    found = sources.look_up(parameter.home, parameter.annotation.id)
+    found = sources.look_up(parameter.home, name.id)
     is_settings = found and isinstance(found.node, ast.ClassDef) and found.node.decorator_list
-    return signatures.read(f"{settings.__name__}.{parameter.annotation.id}") if is_settings else None
+    return signatures.read(f"{settings.__name__}.{name.id}") if is_settings else None
 
 
 def _unknown(place: str, key: str, value: Any, given: Mapping[str, Any], signature: Signature) -> FridoError:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,9 @@ from frido.data.evaluation import EvaluationSplit, evaluation_split
 from frido.data.order import InOrder
 from frido.data.rows import Rows
 from frido.diffusion.given import Given
-from frido.engine import checkpoint, distributed, loss_budget, precision
+from frido.engine import checkpoint, distributed, initialization, loss_budget, precision
+from frido.engine.compilation import COMPILED
+from frido.engine.freezing import freeze
 from frido.nn.seeded import seeded
 from frido.tracking.several import SeveralTrackers
 
@@ -58,7 +60,9 @@ class Session:
         hardware = yaml.safe_load((directory / "config.yaml").read_text())["hardware"]
         if hardware["threads"] is not None:
             torch.set_num_threads(hardware["threads"])
-        with distributed.process_group(hardware["device"]) as device:
+        precision.allow_tf32(hardware["tf32"])
+        patience = hardware["stalled_after_minutes"]
+        with distributed.process_group(hardware["device"], stalled_after_minutes=patience) as device:
             yield cls(directory=directory, device=device, drawing=drawing)
 
     # Where things are
@@ -70,11 +74,13 @@ class Session:
 
     @cached_property
     def _hash_of_weights(self) -> str:
-        """The hash of the file that the first stage starts from, if there is one."""
+        """The hashes of the files that the first stage starts from, if there are any."""
         weights = self.config["first_stage"].get("weights")
-        if weights is None or not Path(weights).is_file():  # a missing one is refused where it is read
-            return ""
-        return sha256(Path(weights))
+        # Missing ones are refused where they are read.
+        content = "" if weights is None or not Path(weights).is_file() else sha256(Path(weights))
+        with suppress(FridoError):
+            content += outside.initial_weights(self.config, "autoencoder") or ""
+        return content
 
     @cached_property
     def _outside(self) -> dict[str, str]:
@@ -84,7 +90,8 @@ class Session:
     @property
     def facts(self) -> dict[str, str]:
         """What checkpoints of the second stage remember of what they were trained with, beside the configuration."""
-        return {"data": self.data_hash, "autoencoder": self.path("autoencoder").name, **self._outside}
+        stages = {"data": self.data_hash, "autoencoder": self.path("autoencoder").name}
+        return {**stages, **self._outside, **outside.started_from(self.config, self.directory)}
 
     def link(self, stage: str, path: Path) -> None:
         """Write into the run directory where a stage's output lies."""
@@ -233,12 +240,13 @@ class Session:
             context=ContextWidths(tokens=conditioner.width, map=view.channels, pooled=conditioner.pooled_width),
             tells_level=parts["teacher_forcing"].tells_level,
         )
-        if config["hardware"]["compile"] != "none":
-            # One graph per scale, for training, for sampling, and with and without guidance.
-            torch._dynamo.config.recompile_limit = 8 * len(autoencoder.channels)
-            denoiser.compile(dynamic=False)
-        task = build(config["task"], conditioner=conditioner, view=view, denoiser=denoiser, **parts)
-        return task.to(self.device)
+        COMPILED[config["hardware"]["compile"]](denoiser)
+        return self.placed(build(config["task"], conditioner=conditioner, view=view, denoiser=denoiser, **parts))
+
+    def placed(self, module: Any) -> Any:
+        """Return `module` on this process's device, its convolutions in the memory format that is asked for."""
+        channels_last = self.config["hardware"]["channels_last"]
+        return module.to(self.device, memory_format=torch.channels_last if channels_last else torch.preserve_format)
 
     def new_view(self, autoencoder: Any) -> Any:
         """Return what the denoiser is shown of images, for the latents of `autoencoder`, with its initial weights."""
@@ -256,7 +264,7 @@ class Session:
         """The trained first stage."""
         autoencoder = build(untrained(self.config["autoencoder"]))
         autoencoder.load_state_dict(load_file(self.path("autoencoder") / "autoencoder.safetensors"))
-        return autoencoder.to(self.device).eval().requires_grad_(False)
+        return self.placed(autoencoder).eval().requires_grad_(False)
 
     def autocast(self) -> AbstractContextManager:
         return precision.autocast(self.config["hardware"]["precision"], self.device)
@@ -280,6 +288,11 @@ class Session:
         self.check_sampling(task)
         for batch in self.once(batch=1, count=1):
             task.view.check(batch)
+        if self.config["training"]["denoiser"]["images"]:
+            training = build(self.config["training"]["denoiser"])
+            freeze(task, task.phases(), training.frozen)
+            if training.init_from is not None and checkpoint.latest(self.directory) is None:
+                initialization.check(task, Path(training.init_from), parts=training.init_parts)
 
     def check_sampling(self, task: Any) -> None:
         """Raise `FridoError` where sampler or guidance do not fit a second stage."""

@@ -27,6 +27,20 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Slurm:
+    """What a job asks of Slurm for each machine; null leaves it to the cluster."""
+
+    partition: str | None
+    account: str | None
+    time_minutes: int | None
+    gpus_per_node: int | None
+    cpus_per_node: int | None
+    mem_gb: int | None
+    warn_seconds: int
+    additional: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hardware:
     """What a run may use; it changes rounding at most, so it is no part of a run's hash."""
 
@@ -40,7 +54,7 @@ class Hardware:
     threads: int | None
     max_restarts: int
     stalled_after_minutes: float
-    slurm: dict[str, Any] | None
+    slurm: Slurm | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +160,8 @@ def check_ranges(config: Mapping[str, Any]) -> None:
         _require(f"hardware.{name}", hardware[name], hardware[name] >= least, f"{least} or more", least)
     _require("hardware.threads", threads, threads is None or threads >= 1, "1 or more, or null", 2)
     _require("hardware.stalled_after_minutes", minutes, minutes > 0, "more than 0", 30)
+    for name, value in (hardware["slurm"] or {}).items():
+        _require(f"hardware.slurm.{name}", value, not isinstance(value, int) or value >= 1, "1 or more", 60)
     _require("engine.profile_steps", steps, steps >= 0, "0 or more", 8)
     root = config["run"]["root"]
     _require("run.root", root, bool(root.strip()), "the path of a folder", "runs")

@@ -20,11 +20,32 @@ def menu(known: Sequence[str], *, most: int = 24) -> str:
 
 
 def keys_of_groups(primary: str, directory: Path) -> list[str]:
-    """Return the groups of the primary's defaults list as they are typed: `training@training.denoiser`."""
+    """Return the groups of the primary's defaults list as they are typed: `training@training.denoiser`.
+
+    After each come those that its option mounts in turn: `learning_rate@training.denoiser.schedule`.
+    """
+    return list(_mounted(directory / f"{primary}.yaml", "", directory))
+
+
+def _mounted(file: Path, place: str, directory: Path) -> Iterator[str]:
+    """Yield the groups that `file` lists; of an option, whose place is given, those that it mounts elsewhere."""
+    for name, option in _defaults(file):
+        group, _, within = name.removeprefix("/").partition("@")
+        if place and not (name.startswith("/") and within):
+            continue
+        inside = f"{place}.{within}".strip(".").removesuffix("._here_")
+        yield f"{group}@{inside}" if within else group
+        yield from _mounted(directory / group / f"{option}.yaml", inside or group.replace("/", "."), directory)
+
+
+def _defaults(file: Path) -> list[tuple[str, str]]:
+    """Return the groups and options in a file's defaults list."""
     import yaml
 
-    defaults = (yaml.safe_load((directory / f"{primary}.yaml").read_text()) or {}).get("defaults", [])
-    return [str(name) for entry in defaults if isinstance(entry, dict) for name in entry]
+    if not file.is_file():
+        return []
+    defaults = (yaml.safe_load(file.read_text()) or {}).get("defaults", [])
+    return [(str(name), str(option)) for entry in defaults if isinstance(entry, dict) for name, option in entry.items()]
 
 
 def suggestions(key: str, config: Mapping[str, Any]) -> list[str]:

@@ -63,6 +63,10 @@ class Denoiser(nn.Module, ABC):
 
     channels: tuple[int, ...]
 
+    def blocks(self) -> list[nn.Module]:
+        """Return the parts that do the work and repeat, to be compiled each on its own; here the whole."""
+        return [self]
+
     @abstractmethod
     def condition(
         self, *, scale: int, coarse: Pyramid, context: Context, level: Float[Tensor, "batch"] | None = None

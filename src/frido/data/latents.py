@@ -16,6 +16,9 @@ from frido.contracts.lost import Lost
 from frido.contracts.pyramid import Pyramid
 from frido.data.rows import Positions
 
+WORDS = "words"
+"""What of the file's metadata is ours."""
+
 
 class LatentTable:
     """All latents, annotations and prepared views of one split, one row per sample, in the dataset's row order.
@@ -62,21 +65,21 @@ class LatentTable:
         tensors = {f"scale_{scale}": latent.contiguous() for scale, latent in enumerate(self.pyramid)}
         tensors |= {name: tensor.contiguous() for name, tensor in self.annotations._asdict().items()}
         tensors |= {} if self.view is None else {"view": self.view.contiguous()}
-        metadata = {"ids": json.dumps(self.ids), "lost": json.dumps(self.lost)}
-        atomic.write_bytes(path, save(tensors, metadata=metadata))
+        words = json.dumps({"ids": self.ids, "lost": self.lost})
+        atomic.write_bytes(path, save(tensors, metadata={WORDS: words}))  # one entry: several come in any order
 
     @classmethod
     def load(cls, path: Path) -> "LatentTable":
         """Return the table in file `path`, whose tensors stay there until rows of them are asked for."""
         with safe_open(path, framework="pt") as file:
-            names = file.keys()
+            names, words = file.keys(), json.loads(file.metadata()[WORDS])
             num_scales = sum(name.startswith("scale_") for name in names)
             return cls(
                 pyramid=tuple(file.get_tensor(f"scale_{scale}") for scale in range(num_scales)),
                 annotations=Annotations(*(file.get_tensor(name) for name in Annotations._fields)),
-                ids=tuple(json.loads(file.metadata()["ids"])),
+                ids=tuple(words["ids"]),
                 view=file.get_tensor("view") if "view" in names else None,
-                lost=tuple(Lost(*one) for one in json.loads(file.metadata()["lost"])),
+                lost=tuple(Lost(*one) for one in words["lost"]),
             )
 
 

@@ -135,6 +135,10 @@ class PyUNet(Denoiser):
             if isinstance(site, GatedNorm) and site.gate is not None and id(site) not in used:
                 site.gate.requires_grad_(False)
 
+    def blocks(self) -> list[nn.Module]:
+        """Return the residual blocks, attentions and changes of resolution."""
+        return self.trunk.parts()
+
     def condition(
         self, *, scale: int, coarse: Pyramid, context: Context, level: Float[Tensor, "batch"] | None = None
     ) -> Condition:

@@ -187,6 +187,12 @@ class UNetTrunk(nn.Module):
     def _blocks(self, scale: int) -> list[TrunkBlock]:
         return [slot.at(scale) for path in (self.down, self.middle, self.up) for slot in path]  # type: ignore[operator]
 
+    def parts(self) -> list[nn.Module]:
+        """Return what the blocks of all scales are made of."""
+        blocks = [module for module in self.modules() if isinstance(module, TrunkBlock)]
+        found = [part for block in blocks for part in (block.residual, block.attention, block.resample)]
+        return [part for part in found if part is not None]
+
     def norms(self, scale: int) -> list[GatedNorm]:
         """Return the gated norms that `scale` goes through, in the order of a condition's modulations."""
         return [norm for block in self._blocks(scale) for norm in block.norms(scale)]

@@ -8,9 +8,11 @@ pickled and nothing depends on the clock: equal trainings write equal bytes.
 import json
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -73,15 +75,27 @@ def store(directory: Path, images_seen: int, files: Groups, state: dict[str, Any
         state: Of the checkpoint.
 
     Raises:
-        OSError: As on a full disk, or `SafetensorError` for the same reason.
+        OSError: As on a full disk.
     """
     place = folder(directory, images_seen)
     with atomic.new_folder(place) as path:
         for name, tensors in files.items():
-            save_file(dict(tensors), path / name)
+            write_tensors(path / name, tensors)
         atomic.write_json(path / STATE, {"images_seen": images_seen} | state)
         atomic.write_json(path / MANIFEST, {file.name: sha256(file) for file in sorted(path.iterdir())})
     return place
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors on the CPU, contiguous, no two in the same memory.
+
+    Raises:
+        OSError: As on a full disk; safetensors calls that an error of its own.
+    """
+    try:
+        save_file(dict(tensors), path)
+    except SafetensorError as error:
+        raise OSError(str(error)) from None
 
 
 def prune(directory: Path, *, keep: Keep, newest: int) -> None:
@@ -129,10 +143,12 @@ def find_damage(path: Path) -> str | None:
         manifest = json.loads((path / MANIFEST).read_text())
         present = {file.name: file.stat().st_size for file in path.iterdir() if not file.name.startswith(".")}
         if sum(present.values()) > LONG_BYTES:
-            log.warning("reading the %.0f GB of checkpoint %s to see that it is whole", sum(present.values()) / 1e9, path)
+            log.warning(
+                "reading the %.0f GB of checkpoint %s to see that it is whole", sum(present.values()) / 1e9, path
+            )
         for name, digest in manifest.items():
             if sha256(path / name) != digest:
-                return f"{name} does not have the SHA-256 of its manifest"
+                return f"{name} does not have the SHA-256 that {MANIFEST} gives"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except (ValueError, AttributeError, OSError) as error:

@@ -17,26 +17,91 @@ T = TypeVar("T")
 PATIENCE = timedelta(hours=12)
 """How long ranks wait for each other: the first one alone packs, encodes and writes for all."""
 
+_of_steps: dist.ProcessGroup | None = None  # the same ranks, with less patience
+_within: dist.ProcessGroup | None = None  # what the functions below use; None: everybody, with all patience
+
+
+class RankLostError(RuntimeError):
+    """Another rank died or stood still: nothing can be done here but to start all of them again."""
+
 
 @contextmanager
-def process_group(device: str) -> Iterator[torch.device]:
+def process_group(device: str, *, stalled_after_minutes: float) -> Iterator[torch.device]:
     """Join the group that torchrun's or Slurm's environment describes, if there is one; yield this rank's device.
 
     Args:
         device: "cpu" (gloo) or "cuda" (nccl; each local rank takes its own GPU).
+        stalled_after_minutes: A rank that the others wait for so long within `in_step` is taken for dead.
+
+    Raises:
+        FridoError: There is no GPU for this rank, or the port of the group is taken.
+        RankLostError: Within the block another rank died or stalled. (With nccl torch's watchdog ends this process in
+            place of that.)
     """
+    global _of_steps
     local = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", 0)))
     place = torch.device("cpu") if device == "cpu" else _gpu(local)
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield place
         return
-    dist.init_process_group(
-        "gloo" if device == "cpu" else "nccl", device_id=None if device == "cpu" else place, timeout=PATIENCE
-    )
     try:
+        _join(device, place)
+        made = dist.new_group(timeout=timedelta(minutes=stalled_after_minutes))
+        assert isinstance(made, dist.ProcessGroup)  # and not torch's sign for a rank that is not in it
+        _of_steps = made
         yield place
+    except RuntimeError as error:
+        if not _by_another_rank(error):
+            raise
+        raise RankLostError(
+            f"rank {rank()} lost another of the {world_size()} processes of this training: it died, or stood still for "
+            f"longer than hardware.stalled_after_minutes={stalled_after_minutes:g}. What it said last stands above. "
+            "torchrun brings all of them back to the last checkpoint, at most hardware.max_restarts times; after that "
+            f"the same command does. ({error})"
+        ) from None
     finally:
-        dist.destroy_process_group()
+        _of_steps = None
+        if dist.is_initialized():
+            dist.destroy_process_group()  # also after an error: gloo would keep the process from ending
+
+
+def _join(device: str, place: torch.device) -> None:
+    try:
+        dist.init_process_group(
+            "gloo" if device == "cpu" else "nccl", device_id=None if device == "cpu" else place, timeout=PATIENCE
+        )
+    except dist.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        port = os.environ["MASTER_PORT"]
+        raise FridoError(
+            f"MASTER_PORT={port}",
+            got="a port that another program of this machine uses",
+            wanted="a free port, by which the processes of a training find each other",
+            do=f"MASTER_PORT={int(port) + 1} on all machines, or torchrun --rdzv-endpoint=HOST:{int(port) + 1}; "
+            "hardware=ddp alone finds one by itself.",
+        ) from None
+
+
+def _by_another_rank(error: RuntimeError) -> bool:
+    """Return whether an error says that a rank cannot be reached; gloo has no type for that."""
+    return isinstance(error, dist.DistError) or "/gloo/" in str(error)
+
+
+@contextmanager
+def in_step() -> Iterator[None]:
+    """Expect the other ranks soon: within the block all arrive at the same words within minutes."""
+    global _within
+    _within = _of_steps
+    try:
+        yield
+    finally:
+        _within = None
+
+
+def group_of_steps() -> dist.ProcessGroup | None:
+    """Return the group with which gradients are exchanged; `None` for torch's own choice."""
+    return _of_steps
 
 
 def _gpu(local: int) -> torch.device:
@@ -66,7 +131,7 @@ def is_main() -> bool:
 
 def barrier() -> None:
     if world_size() > 1:
-        dist.barrier()
+        dist.barrier(group=_within)
 
 
 def mean(values: Tensor) -> Tensor:
@@ -74,7 +139,7 @@ def mean(values: Tensor) -> Tensor:
     if world_size() == 1:
         return values
     total = values.clone()
-    dist.all_reduce(total)
+    dist.all_reduce(total, group=_within)
     return total / world_size()
 
 
@@ -83,7 +148,7 @@ def from_main(value: T) -> T:
     if world_size() == 1:
         return value
     box = [value]
-    dist.broadcast_object_list(box)
+    dist.broadcast_object_list(box, group=_within)
     return box[0]
 
 
@@ -91,7 +156,7 @@ def from_all(value: T) -> list[T]:
     """Return every rank's `value` (anything picklable), by rank, on every rank."""
     box = [value] * world_size()
     if world_size() > 1:
-        dist.all_gather_object(box, value)
+        dist.all_gather_object(box, value, group=_within)
     return box
 
 
@@ -100,7 +165,7 @@ def largest(*numbers: int, device: torch.device) -> list[int]:
     if world_size() == 1:
         return list(numbers)
     box = torch.tensor(numbers, device=device)
-    dist.all_reduce(box, op=dist.ReduceOp.MAX)
+    dist.all_reduce(box, op=dist.ReduceOp.MAX, group=_within)
     return box.tolist()
 
 
@@ -109,7 +174,7 @@ def copy_from_main(tensors: Iterable[Tensor]) -> None:
     """Overwrite `tensors` on every rank by the first rank's."""
     if world_size() > 1:
         for tensor in tensors:
-            dist.broadcast(tensor.detach(), src=0)
+            dist.broadcast(tensor.detach(), src=0, group=_within)
 
 
 @torch.no_grad()
@@ -119,7 +184,7 @@ def check_replicas(tensors: Iterable[Tensor], device: torch.device) -> None:
         return
     own = torch.stack([tensor.detach().double().sum().to(device) for tensor in tensors])
     first = own.clone()
-    dist.broadcast(first, src=0)
+    dist.broadcast(first, src=0, group=_within)
     if any(largest(int(not torch.equal(own, first)), device=device)):
         raise RuntimeError(
             "the replicas of the model differ between ranks: a gradient was computed outside DDP's forward"

@@ -33,13 +33,13 @@ class Ema:
             return
         # Asked for anew each time: a module may have replaced a buffer by another tensor.
         state = model.state_dict(keep_vars=True)
-        parameters = [key for key, value in state.items() if isinstance(value, nn.Parameter) and _is_real(value)]
-        buffers = [key for key in state if key not in set(parameters)]
-        latest = [state[key] for key in parameters]
+        parameters = {key: value for key, value in state.items() if isinstance(value, nn.Parameter) and _is_real(value)}
+        buffers = {key: value for key, value in state.items() if key not in parameters}
+        latest = list(parameters.values())
         for name, average in self.averages.items():
             weights = self.weights[name]
-            for key in buffers:
-                weights[key].copy_(state[key])
+            for key, buffer in buffers.items():
+                weights[key].copy_(buffer)
             if parameters:
                 decay = average.decay(images_seen, batch=batch)
                 get_ema_multi_avg_fn(decay)([weights[key] for key in parameters], latest, 0)

@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.profiler import record_function
 
 from frido.contracts.batch import Batch
 from frido.contracts.phase import Phase
@@ -15,6 +14,7 @@ from frido.engine import distributed
 from frido.engine.not_finite import NotFinite
 from frido.engine.precision import autocast, scaler
 from frido.engine.seeding import reseed
+from frido.engine.stretches import stretch
 from frido.engine.training import Training
 
 
@@ -50,7 +50,11 @@ class Optimization:
         self.module: nn.Module = phase
         if distributed.world_size() > 1:
             with self._alone():
-                self.module = DistributedDataParallel(phase, device_ids=[device] if device.type == "cuda" else None)
+                self.module = DistributedDataParallel(
+                    phase,
+                    device_ids=[device] if device.type == "cuda" else None,
+                    process_group=distributed.group_of_steps(),
+                )
 
     def step(self, batch: Batch, *, images_seen: int) -> dict[str, float]:
         """Take one step on this rank's share of the global batch; return what to log, equal on all ranks.
@@ -67,7 +71,7 @@ class Optimization:
         self.optimizer.zero_grad(set_to_none=True)
         with self._alone():
             parts = [self._accumulate(batch, start, images_seen) for start in range(0, self.share, self.micro)]
-        with record_function("frido/optimizer"):
+        with stretch("optimizer", phase=self.phase.name):
             norm = self._clip()
             names = list(parts[0])
             local = torch.stack([torch.stack([part[name] for name in names]) for part in parts])
@@ -99,9 +103,9 @@ class Optimization:
             self.module.no_sync() if isinstance(self.module, DistributedDataParallel) and not last else nullcontext()
         )
         with waiting:
-            with record_function("frido/forward"), autocast(self.training.precision, self.device):
+            with stretch("forward", phase=self.phase.name), autocast(self.training.precision, self.device):
                 losses = self.module(batch.rows(start, start + self.micro))
-            with record_function("frido/backward"):
+            with stretch("backward", phase=self.phase.name):
                 self.scaler.scale(losses["loss"] * (self.micro / self.share)).backward()
         return {name: value.detach().double() for name, value in losses.items()}
 

@@ -1,4 +1,4 @@
-"""The number format of the forward pass. Weights, gradients and optimizer stay float32 in all of them."""
+"""Number formats of the forward pass. Weights, gradients and optimizer stay float32 in all of them."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -17,3 +17,13 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
 def scaler(precision: str, device: torch.device) -> torch.amp.GradScaler:
     """Return what scales a loss, so that small gradients survive; idle but in fp16: others have float32's exponents."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Let a GPU round the factors of float32 products and convolutions to TF32 (10 bits of mantissa), or not.
+
+    Of this process, whatever was set before. Sums stay float32; other devices do not know the format.
+    """
+    chosen = "tf32" if allowed else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = chosen
+    torch.backends.cudnn.conv.fp32_precision = chosen  # type: ignore[attr-defined]

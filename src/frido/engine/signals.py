@@ -27,7 +27,11 @@ class Stopped(SystemExit):
 
 
 class Signals:
-    """While entered, notes the exit code that the signals received so far ask for (0: none) in `code`."""
+    """While entered, notes the exit code that the signals received so far ask for (0: none) in `code`.
+
+    A process that was asked to stop is leaving from then on: schedulers repeat themselves, and a signal on the way out
+    would end it with another code than the one that says what was saved.
+    """
 
     def __init__(self) -> None:
         self.code = 0
@@ -42,7 +46,7 @@ class Signals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self.code and number != signal.SIGINT else handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.code == INTERRUPTED:

@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import record_function
 
 from frido.contracts import atomic
+from frido.contracts.batch import Batch
 from frido.contracts.errors import FridoError
 from frido.contracts.phase import Phase
 from frido.contracts.stream import Stream
 from frido.contracts.tracker import Tracker
 from frido.engine import checkpoint, distributed, optimizer_state
 from frido.engine.checkpoint import Checkpoint
+from frido.engine.effort import Effort
 from frido.engine.ema import Ema
 from frido.engine.freezing import freeze
 from frido.engine.guard import undisturbed
@@ -26,9 +27,11 @@ from frido.engine.initialization import initialize
 from frido.engine.loss_budget import LossBudget
 from frido.engine.not_finite import NotFinite
 from frido.engine.optimization import Optimization
+from frido.engine.profile import Profiler
 from frido.engine.signals import Signals, Stopped
 from frido.engine.snapshots import Snapshots
 from frido.engine.stopwatch import Stopwatch
+from frido.engine.stretches import stretch
 from frido.engine.training import RAW, Training
 from frido.engine.window import Window
 from frido.engine.writer import Writer
@@ -57,6 +60,7 @@ class Trainer:
         tracker: Takes the logged means; used on the first rank only.
         device: Where model and phases are.
         max_loss: Samples that may turn out unreadable, over all ranks, before the training stops.
+        profile_steps: To trace, see `frido.engine.profile`; 0 traces none.
         during: Called on every rank with `(images seen, copy of the model with averaged weights)` every
             `training.picture_every_images` and at the end, before the checkpoint of the same moment; what it returns
             is logged. It may do anything with the copy and with random generators: the training does not feel it.
@@ -74,6 +78,7 @@ class Trainer:
         tracker: Tracker,
         device: torch.device,
         max_loss: int,
+        profile_steps: int,
         during: Callable[[int, nn.Module], Mapping[str, float]] | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
@@ -106,6 +111,8 @@ class Trainer:
         self.ema = Ema(model, averages=training.averages)
         self.snapshots = Snapshots(directory=directory, averages=training.averages, model=model)
         self.window = Window()
+        self.effort = Effort(phases, precision=training.precision, device=device)
+        self.profiler = Profiler(directory=directory, steps=profile_steps, effort=self.effort, device=device)
         self._speed = Stopwatch()
 
     def run(self) -> None:
@@ -113,40 +120,43 @@ class Trainer:
 
         Raises:
             Stopped: A signal asked for it (see `frido.engine.signals`); the state is saved.
-            FridoError: A loss or gradient is not finite, a phase refuses what it became, or too many samples cannot
-                be read; the last checkpoint is kept.
+            FridoError: A loss or gradient is not finite, a phase refuses what it became, too many samples cannot be
+                read, or the last state cannot be written; the last checkpoint is kept.
         """
         training, budget, step = self.training, self.training.images, self.training.batch
-        with Signals() as signals:
+        with Signals() as signals, self.writer, self.profiler:  # which ends with the last checkpoint on disk
             self.restore()
 
             while self.images_seen < budget:
-                with self._speed.running(step):
-                    with self._speed.waiting(), record_function("frido/data"):
+                with self._speed.running(step), distributed.in_step():
+                    with self._speed.waiting(), stretch("data"):
                         batch = self.stream.at(self.images_seen).to(self.device)
                     self.losses.note(batch.lost)
                     for optimization in self.optimizations.values():
                         self.window.add(optimization.step(batch, images_seen=self.images_seen))
                         distributed.copy_from_main(self.model.buffers())  # codebooks: the first rank's are everybody's
                     self.images_seen += step
-                    with record_function("frido/ema"):
+                    with stretch("ema"):
                         self.ema.update(self.model, images_seen=self.images_seen, batch=step)
 
-                stop, lost = distributed.largest(signals.code, int(self.losses.news), device=self.device)
-                if lost:
-                    self.losses.settle(self.images_seen)
+                with distributed.in_step():
+                    stop, lost = distributed.largest(signals.code, int(self.losses.news), device=self.device)
+                    if lost:
+                        self.losses.settle(self.images_seen)
 
                 if due(self.images_seen, every=training.log_every_images, step=step, last=budget):
-                    speed = {f"{self.phases[0].name}/{name}": value for name, value in self._speed.take().items()}
-                    self._log(self.window.take() | speed | self._left_out())
+                    with stretch("logging"):
+                        means = self.window.take()
+                        self._log(means | self._rates(batch, means) | self._left_out())
 
                 # Before the checkpoint: what is kept of this moment must include what was seen at it.
                 if due(self.images_seen, every=training.snapshot_every_images, step=step, last=budget):
-                    self.snapshots.write(self.ema.weights, images_seen=self.images_seen)
+                    with stretch("checkpoint"):
+                        self.snapshots.write(self.ema.weights, images_seen=self.images_seen)
 
                 numbers: Mapping[str, float] = {}
                 if self.during and due(self.images_seen, every=training.picture_every_images, step=step, last=budget):
-                    with self.averaged() as averaged:
+                    with stretch("looking"), self.averaged() as averaged:
                         numbers = self.during(self.images_seen, averaged)
                     self._log(numbers)
 
@@ -156,12 +166,14 @@ class Trainer:
                         phase.check(self.images_seen)
 
                 if stop or keep:
-                    self.save(due=keep, numbers=numbers)
+                    with stretch("checkpoint"):
+                        self.save(due=keep, numbers=numbers)
                 if stop:
-                    self.writer.finish()
-                    log.warning("asked to stop after %d images: saved, the same command continues", self.images_seen)
+                    done = "saved" if distributed.from_main(self.writer.settle()) else "NOT SAVED"
+                    log.warning("asked to stop after %d images: %s, the same command continues", self.images_seen, done)
                     raise Stopped(stop)
-            self.writer.finish()
+                self.profiler.step(batch)
+        distributed.barrier()
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:
@@ -175,8 +187,9 @@ class Trainer:
         distributed.barrier()
 
     def save(self, *, due: bool, numbers: Mapping[str, float]) -> None:
-        """Write a checkpoint (first rank), if the replicas agree; for the arguments see `keep.Kept`."""
-        distributed.check_replicas(self.model.state_dict().values(), self.device)
+        """Begin to write a checkpoint (first rank), if the replicas agree; for the arguments see `keep.Kept`."""
+        with distributed.in_step():
+            distributed.check_replicas(self.model.state_dict().values(), self.device)
         if distributed.is_main():
             tensors: dict[str, Tensor] = {}
             plain: dict[str, Any] = {}
@@ -251,9 +264,23 @@ class Trainer:
             atomic.write_json(self.directory / "init_report.json", match._asdict())
             print(match)
 
+    def _rates(self, batch: Batch, means: Mapping[str, float]) -> dict[str, float]:
+        """Return how fast the training was since last asked, and what that asks of the machine (first rank)."""
+        if not distributed.is_main():
+            return {}
+        speed = self._speed.take()
+        self.effort.look(batch, means)
+        rates = speed | self.effort.rates(images_per_second=speed["images_per_second"])
+        return {f"{self.phases[0].name}/{name}": value for name, value in rates.items()}
+
     def _left_out(self) -> dict[str, float]:
-        """Return how many samples were lost and steps left out, as soon as there is one, and at the end in any case."""
-        counts = {"data/lost": self.losses.count, "steps_skipped": self.not_finite.count}
+        """Return how many samples were lost, steps left out and checkpoints not written: as soon as there is one, and
+        at the end in any case."""
+        counts = {
+            "data/lost": self.losses.count,
+            "steps_skipped": self.not_finite.count,
+            "checkpoint_failures": self.writer.failures,
+        }
         end = self.images_seen == self.training.images
         return {name: float(count) for name, count in counts.items() if count or end}
 

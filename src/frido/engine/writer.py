@@ -1,6 +1,7 @@
 """Checkpoints, written while the training goes on."""
 
 import logging
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -11,8 +12,6 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError
-
 from frido.contracts.errors import FridoError
 from frido.engine import checkpoint
 from frido.engine.checkpoint import Checkpoint
@@ -21,7 +20,7 @@ from frido.engine.keep import Keep
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 0.1
+PATIENCE_SECONDS = 1.0
 """A longer wait for the checkpoint before is told."""
 
 
@@ -34,8 +33,8 @@ class Unsaved(NamedTuple):
     problem: str
 
     @property
-    def megabytes(self) -> float:
-        return sum(tensor.nbytes for tensors in self.files.values() for tensor in tensors.values()) / 1e6
+    def megabytes(self) -> int:
+        return math.ceil(sum(tensor.nbytes for tensors in self.files.values() for tensor in tensors.values()) / 1e6)
 
 
 class Writer:
@@ -97,8 +96,8 @@ class Writer:
         raise FridoError(
             f"checkpoint {checkpoint.folder(self.directory, images)}",
             got=f"{problem}; {_free(self.directory)} free",
-            wanted=f"a folder that can be written to, with room for {self._unsaved.megabytes:.0f} MB",
-            do=f"Free {self._unsaved.megabytes:.0f} MB there; the same command continues from "
+            wanted=f"a folder that can be written to, with room for {self._unsaved.megabytes} MB",
+            do=f"Free {self._unsaved.megabytes} MB there; the same command continues from "
             + (f"the checkpoint after {last} images." if last else "the start: there is no checkpoint yet."),
         )
 
@@ -130,11 +129,11 @@ class Writer:
         images, files, state, _ = self._unsaved
         try:
             checkpoint.store(self.directory, images, files, state)
-        except (OSError, SafetensorError) as error:
+        except OSError as error:
             self.failures += 1
             self._unsaved = self._unsaved._replace(problem=str(error))
             log.error(
-                "the checkpoint after %d images cannot be written to %s: %s (it takes %.0f MB, %s free). "
+                "the checkpoint after %d images cannot be written to %s: %s (it takes %d MB, %s free). "
                 "Until the next one can, a crash costs what was trained since image %d",
                 images,
                 self.directory,
@@ -153,9 +152,11 @@ class Writer:
 
 def _fulfil(work: Future[None], do: Callable[[], None]) -> None:
     try:
-        work.set_result(do())
+        do()
     except BaseException as error:  # an error of ours: whoever waits gets it
         work.set_exception(error)
+    else:
+        work.set_result(None)
 
 
 def _free(directory: Path) -> str:

@@ -12,6 +12,7 @@ from frido.report.table import CONTROL, is_final
 SCALE = re.compile(r"[/_](?:scale[/_]?)?(\d+)$")
 BAND = re.compile(r"/band(\d+)$")
 SPEED = "images_per_second"
+LIKE_SPEED = ("flops_per_second", "peak_share")
 # Panels are in this order by the words in their names; anything else follows.
 FIRST = ("loss", "recall", "precision", "fid", "is/", "psnr", "usage", "perplexity")
 COLORS = 8
@@ -45,9 +46,13 @@ def panels(runs: Sequence[Run], names: Sequence[str]) -> tuple[Panels, ...]:
 
 
 def throughput(runs: Sequence[Run], names: Sequence[str]) -> tuple[Chart, ...]:
-    """Return the charts of `timing.jsonl`, both stages."""
-    second = [(name, run.timing) for name, run in zip(names, runs, strict=True)]
-    first = [(name, run.first_stage.timing) for name, run in zip(names, runs, strict=True) if run.first_stage]
+    """Return the charts of `timing.jsonl`, both stages, without what has the shape of the speed's own curve."""
+
+    def own(run: Run) -> dict[str, Series]:
+        return {name: points for name, points in run.timing.items() if not name.endswith(LIKE_SPEED)}
+
+    second = [(name, own(run)) for name, run in zip(names, runs, strict=True)]
+    first = [(name, own(run.first_stage)) for name, run in zip(names, runs, strict=True) if run.first_stage]
     return _charts([*_together(second).items(), *_together(first).items()])
 
 

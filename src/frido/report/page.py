@@ -20,6 +20,7 @@ from frido.report.notes import is_first_stage_alone, notes, status
 from frido.report.numbers import count, duration, short
 from frido.report.picture import embed
 from frido.report.run import Run, read
+from frido.report.speed import profiles, speeds
 from frido.report.table import flat, rows, say
 
 SHOWN_SCENES = 24
@@ -72,6 +73,8 @@ def render(runs: Sequence[Run], *, scenes: int) -> str:
             "galleries": galleries(runs, limit=scenes),
             "panels": panels(runs, names),
             "pictures": _periodic(runs, names),
+            "speeds": speeds(runs, names),
+            "profiles": profiles(runs, names),
             "throughput": throughput(runs, names),
             "configs": [(name, run.config_text) for name, run in zip(names, runs, strict=True)],
             "provenance": [(name, _provenance(run)) for name, run in zip(names, runs, strict=True)],

@@ -53,6 +53,8 @@ class Run:
     pictures: dict[str, tuple[tuple[int, Path], ...]]
     samples: dict[str, Samples]
     checkpoints: tuple[int, ...]
+    profile: dict[str, Any]
+    """As `profile/shares.json` holds it."""
     stages: dict[str, Path] = field(default_factory=dict)
     first_stage: "Run | None" = None
     absent: tuple[str, ...] = ()
@@ -128,6 +130,7 @@ def read(directory: Path, *, follow: bool = True) -> Run:
         checkpoints=tuple(
             sorted(int(path.name) for path in _folders(directory / "checkpoints") if path.name.isdigit())
         ),
+        profile=files.read_json(directory / "profile" / "shares.json", dict),
         stages=stages,
         first_stage=read(first_stage, follow=False) if first_stage and _has_files(first_stage) else None,
         absent=tuple(absent),

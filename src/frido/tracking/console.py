@@ -74,4 +74,4 @@ def duration(seconds: float) -> str:
 
 
 def _is_news(name: str) -> bool:
-    return not name.endswith(("images_per_second", "/learning_rate", "/gradient_norm"))
+    return not name.endswith(("_per_second", "/peak_share", "/peak_memory_bytes", "/learning_rate", "/gradient_norm"))

@@ -12,8 +12,8 @@ METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
 LOST = "lost.jsonl"
 NOT_FINITE = "not_finite.jsonl"
-CLOCK = ("_per_second", "_seconds", "data_wait", "checkpoint_failures")
-"""Endings of names that depend on the clock or the disk; they go to `timing.jsonl`, so that `metrics.jsonl` can be
+CLOCK = ("_per_second", "_seconds", "data_wait", "peak_share", "peak_memory_bytes", "checkpoint_failures")
+"""Endings of names that depend on clock, memory or disk; they go to `timing.jsonl`, so that `metrics.jsonl` can be
 repeated."""
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Lines:
                 log.error("%s: %s; its lines wait in memory until there is room", self.path, error)
             return
         if known:
-            log.warning("%s: %d lines that waited in memory are written", self.path, known)
+            log.warning("%s: %d lines that waited are written", self.path, known)
         self.waiting = []
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class Lines:
 class JsonlTracker(Tracker):
     """Appends `{"images": n, name: value, ...}` to `metrics.jsonl`, clock times to `timing.jsonl`.
 
-    A line is on disk when `log` returns, so no checkpoint is newer than the log, unless the disk took neither (`Lines`).
+    A line is on disk when `log` returns, so no checkpoint is newer than the log, except while lines wait (`Lines`).
     Pictures are files already.
 
     Args:

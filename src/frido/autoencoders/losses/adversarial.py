@@ -10,6 +10,7 @@ from frido.autoencoders.losses.auxiliary import AuxiliaryReconstruction
 from frido.autoencoders.losses.base import AutoencoderLoss, Objective, Perceptual, PixelTerm
 from frido.autoencoders.losses.discriminator_opponent import DiscriminatorOpponent
 from frido.autoencoders.losses.reconstruction import distances
+from frido.contracts.errors import FridoError
 
 EPSILON = 1e-4
 
@@ -27,6 +28,9 @@ class AdversarialLoss(AutoencoderLoss):
         start_images: Images seen before the discriminator trains, and is felt.
         weight: Of the adversarial term, on top of the adaptive one.
         largest_weight: The adaptive weight is at most this.
+
+    Raises:
+        FridoError: The decoder's last layer does not train, so there is no gradient to balance by.
     """
 
     def __init__(
@@ -57,6 +61,13 @@ class AdversarialLoss(AutoencoderLoss):
         positions: Int[Tensor, "batch"],
         last_layer: nn.Parameter,
     ) -> dict[str, Tensor]:
+        if torch.is_grad_enabled() and not last_layer.requires_grad:
+            raise FridoError(
+                "frozen of the training",
+                got="the decoder's last layer among it, where the weight of the adversarial term is measured",
+                wanted="a last layer that trains, or no discriminator",
+                do="leave the last layer out of frozen, or autoencoder/loss=reconstruction",
+            )
         parts = distances(made, images, pixel=self.pixel, perceptual=self.perceptual, auxiliary=self.auxiliary)
         loss = parts["reconstruction"] + self.latent_weight * made.latent_loss
         adversarial = balance = torch.zeros_like(loss.detach())

@@ -92,7 +92,14 @@ def convert(
     given = latent_diffusion.part(tensors, latent_diffusion.CONDITION)
     conditioning = fit(condition.module, given, condition.table, source=f"the conditioning in {source}")
 
-    config = recipe.composed(official.model, official.kind, condition, overrides, factor=found.stage.factors[-1])
+    config = recipe.composed(
+        official.model,
+        official.kind,
+        condition,
+        overrides,
+        averaged=weights == "ema",
+        factor=found.stage.factors[-1],
+    )
     config["autoencoder"], config["diffusion"]["schedule"] = found.node, schedule
     config["denoiser"] = pyunet.node(official.unet)
     recipe.check_room(config)

@@ -79,8 +79,8 @@ def write(config: dict[str, Any], converted: Converted, *, name: str, arguments:
             print(f"set aside: {aside}")
         atomic.write_bytes(directory.path / "weights" / file, content)
         if converted.second_stage:
-            average = config["training"]["denoiser"]["drawn_with"]
-            _write_checkpoint(directory.path, converted.second_stage, average=average)
+            averages = list(config["training"]["denoiser"]["averages"])
+            _write_checkpoint(directory.path, converted.second_stage, averages=averages)
         directory.freeze(config)
         facts = provenance.collect(door="frido.convert", arguments=arguments, hardware=config["hardware"])
         provenance.record(directory.path, facts)
@@ -100,13 +100,13 @@ def tell(converted: Converted) -> None:
         print(f"dropped on purpose: {count} of {prefix}.*")
 
 
-def _write_checkpoint(directory: Path, state: Mapping[str, "Tensor"], *, average: str) -> None:
-    """Write what a training of no images would leave: the weights, which are their own average."""
+def _write_checkpoint(directory: Path, state: Mapping[str, "Tensor"], *, averages: Sequence[str]) -> None:
+    """Write what a training of no images would leave: the weights, which are their own averages."""
     from frido.engine import checkpoint
     from frido.engine.keep import Keep
 
     weights = dict(state)
-    found = checkpoint.Checkpoint(0, weights, averages={average: weights}, optimizers={}, state={})
+    found = checkpoint.Checkpoint(0, weights, averages=dict.fromkeys(averages, weights), optimizers={}, state={})
     checkpoint.write(directory, found, keep=Keep(last=1, every_images=None, best=None, highest=False))
 
 

@@ -16,6 +16,7 @@ SECOND_STAGE = (
     "conditioning",
     "view",
     "size.images",
+    "averages@training.denoiser",
     *(f"diffusion.{part}" for part in ("schedule", "parameterization", "teacher_forcing", "layout")),
 )
 """What a checkpoint of a first stage, and of a diffusion model besides, says of a run."""
@@ -54,7 +55,13 @@ def conditioning(overrides: Sequence[str]) -> str | None:
 
 
 def composed(
-    model: Mapping[str, Any], kind: str, condition: Condition, overrides: Sequence[str], *, factor: int
+    model: Mapping[str, Any],
+    kind: str,
+    condition: Condition,
+    overrides: Sequence[str],
+    *,
+    averaged: bool,
+    factor: int,
 ) -> dict[str, Any]:
     """Return the configuration of a run with a trained second stage, as the official code trains and samples.
 
@@ -63,6 +70,7 @@ def composed(
         kind: "frido" or "ldm".
         condition: How it is conditioned.
         overrides: Asked for; they may say how to sample and on what data, not what was trained.
+        averaged: Whether its weights are averages.
         factor: Of the finest latent grid.
     """
     overrides = [override for override in overrides if _key(override) != "conditioning"]  # is in `condition`
@@ -73,6 +81,7 @@ def composed(
         f"diffusion/teacher_forcing={'constant_mix' if frido else 'none'}",
         *([f"diffusion.teacher_forcing.tau={model.get('noise_mix_ratio', 0.0)}"] if frido else []),
         f"diffusion/layout={'stacked' if frido else 'native'}",
+        f"averages@training.denoiser={'classic' if averaged else 'none'}",
         "size.images=0",
     ]
     usual = [

@@ -13,6 +13,7 @@ from frido.cli.build import build
 from frido.cli.session import Session
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
+from frido.engine import checkpoint
 from frido.engine.trainer import Trainer
 from frido.report import run as record
 from frido.report.curves import duration_seconds
@@ -35,7 +36,7 @@ def fill(session: Session, directory: Path) -> None:
     """Write `autoencoder.safetensors` and, about it, `evaluation.json`, curves and pictures."""
     config = session.config
     torch.manual_seed(config["autoencoder"]["seed"])
-    task = build(config["first_stage"], autoencoder=build(config["autoencoder"])).to(session.device)
+    task = session.placed(build(config["first_stage"], autoencoder=build(config["autoencoder"])))
     session.check_second_stage(task.autoencoder)
     evaluation = build(config["metrics"]).of_features()
     if _to_train(task, config["training"]["autoencoder"]["images"]):
@@ -49,7 +50,7 @@ def fill(session: Session, directory: Path) -> None:
     cards = final_cards(session, directory, task, autoencoder, evaluation)
     if session.is_first:
         atomic.write_json(directory / "evaluation.json", cards)
-        atomic.write_bytes(directory / "autoencoder.safetensors", save(autoencoder.state_dict()))
+        atomic.write_bytes(directory / "autoencoder.safetensors", save(checkpoint.separate(autoencoder.state_dict())))
 
 
 def train(session: Session, directory: Path, task: Any, evaluation: Any) -> Any:
@@ -78,6 +79,7 @@ def train(session: Session, directory: Path, task: Any, evaluation: Any) -> Any:
             tracker=tracker,
             device=session.device,
             max_loss=session.data.max_loss,
+            profile_steps=session.config["engine"]["profile_steps"],
             during=look,
             facts={"data": session.data_hash},
         )

@@ -68,6 +68,7 @@ def run(session: Session) -> None:
             tracker=tracker,
             device=session.device,
             max_loss=session.data.max_loss,
+            profile_steps=session.config["engine"]["profile_steps"],
             during=look,
             facts=session.facts,
         ).run()
