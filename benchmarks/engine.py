@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
-GAN = ("autoencoder/loss=adversarial", "size.adversarial_images=0")  # which plays from the first image on
+OVERRIDES = ("autoencoder/loss=adversarial", "size.adversarial_images=0")  # it plays from the first image on
 STAGES = {"denoiser": "denoiser", "autoencoder": "autoencoder and discriminator"}
 ARMS = ("bare loop", "bare loop with averages", "engine")
 WARM_UP, EVERY = 4, 16
@@ -61,7 +61,7 @@ class Setting:
         from frido.contracts.context import ContextWidths
         from frido.data.sources.scenes import VOCABULARY
 
-        config = compose("run", [f"size={size}", *GAN])
+        config = compose("run", [f"size={size}", *OVERRIDES])
         plan = config["training"][stage]
         budget = {"images": steps * plan["batch"], "picture_every_images": None, "snapshot_every_images": None}
         self.training = build(plan | budget | {"precision": "bf16"} | changes)

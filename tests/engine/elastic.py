@@ -22,7 +22,7 @@ def main(folder: Path) -> int:
 
     torch.set_num_threads(1)
     try:
-        with distributed.process_group("cpu", stalled_after_minutes=5):
+        with distributed.process_group("cpu", stalled_after_minutes=5.0):
             with (folder / "starts").open("a") as starts:
                 starts.write(f"rank {distributed.rank()}, on its machine {os.environ['LOCAL_RANK']}\n")
             trainer(folder / "run", stream=ToyStream(at_start=die)).run()

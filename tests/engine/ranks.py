@@ -32,7 +32,7 @@ def stall(images_seen: int) -> None:
 def main(root: Path) -> None:
     """Do everything that the tests look at."""
     torch.set_num_threads(1)
-    with distributed.process_group("cpu", stalled_after_minutes=5) as device:
+    with distributed.process_group("cpu", stalled_after_minutes=5.0) as device:
         rank = distributed.rank()
         found = {"rank": rank, "main": distributed.is_main()}
         found["mean"] = distributed.mean(torch.tensor([rank, 1.0]))

@@ -126,7 +126,7 @@ def main(root: Path, rank: str) -> None:
     torch.set_num_threads(1)
     cases = json.loads((root / "cases.json").read_text())
     alone = every(cases, root / f"alone {rank}")  # not yet in a group
-    with distributed.process_group("cpu", stalled_after_minutes=5):
+    with distributed.process_group("cpu", stalled_after_minutes=5.0):
         together = every(cases, root / "together")
     torch.save({"alone": alone, "together": together}, root / f"{rank}.pt")
 

@@ -6,14 +6,15 @@ from safetensors.torch import load_file
 from torch import nn
 
 from frido.contracts.errors import FridoError
-from frido.engine import post_hoc, snapshots
+from frido.engine import checkpoint, post_hoc, snapshots
 from frido.engine.averages.classic import Classic
 from frido.engine.averages.half_life import HalfLife
 from frido.engine.averages.power import Power, exponent
 from frido.engine.ema import Ema
 from frido.engine.post_hoc import Profile
 from frido.engine.snapshots import Snapshots
-from tests.engine.toys import BATCH, ToyStream, trainer
+from frido.engine.writer import Writer
+from tests.engine.toys import BATCH, ToyStream, newest, trainer
 
 KEPT = {"power_05": Power(sigma_rel=0.05), "power_10": Power(sigma_rel=0.10)}
 OTHERS = {"short": Power(sigma_rel=0.04), "middle": Power(sigma_rel=0.075), "long": Power(sigma_rel=0.15)}
@@ -106,7 +107,8 @@ def random_walk(directory, *, steps: int, count: int) -> tuple[nn.Module, Ema]:
     """Move weights at random, storing `count` snapshots on the way; return them with the averages at the end."""
     walker = model()
     ema = Ema(walker, averages=KEPT | OTHERS)
-    stored = Snapshots(directory=directory, averages=KEPT, model=walker)
+    writer = Writer(directory=directory, keep=newest(1))
+    stored = Snapshots(directory=directory, averages=KEPT, model=walker, writer=writer)
     generator = torch.Generator().manual_seed(0)
     for step in range(1, steps + 1):
         for parameter in walker.parameters():
@@ -116,6 +118,7 @@ def random_walk(directory, *, steps: int, count: int) -> tuple[nn.Module, Ema]:
         ema.update(walker, images_seen=step * BATCH, batch=BATCH)
         if step % (steps // count) == 0:
             stored.write(ema.weights, images_seen=step * BATCH)
+    writer.finish()
     return walker, ema
 
 
@@ -161,7 +164,9 @@ def test_snapshot_is_small_and_exact_where_it_must_be(tmp_path):
     found.norm.running_mean.fill_(1 / 3)
     averages = {"half_life": HalfLife(images=8, ramp=None), "classic": Classic(limit=0.9), **KEPT}
     ema = Ema(found, averages=averages)
-    Snapshots(directory=tmp_path, averages=averages, model=found).write(ema.weights, images_seen=24)
+    with Writer(directory=tmp_path, keep=newest(1)) as writer:
+        stored = Snapshots(directory=tmp_path, averages=averages, model=found, writer=writer)
+        stored.write(ema.weights, images_seen=24)
     folder = tmp_path / "snapshots" / "000000000024"
     assert {file.name for file in folder.iterdir()} == {"power_05.safetensors", "power_10.safetensors", "manifest.json"}
     state = load_file(folder / "power_05.safetensors")
@@ -173,10 +178,14 @@ def test_snapshot_is_small_and_exact_where_it_must_be(tmp_path):
 
 
 def test_full_disk_stops_nothing(tmp_path, monkeypatch, caplog):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    real = checkpoint.write_tensors
 
-    monkeypatch.setattr("frido.engine.snapshots.save_file", full)
+    def full(path, tensors):
+        if "snapshots" in str(path):
+            raise OSError(28, "No space left on device")
+        real(path, tensors)
+
+    monkeypatch.setattr(checkpoint, "write_tensors", full)
     done = trainer(tmp_path, averages=KEPT, drawn_with="power_05", snapshot_every_images=4 * BATCH)
     done.run()
     assert done.images_seen == 12 * BATCH

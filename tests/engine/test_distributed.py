@@ -96,27 +96,42 @@ def test_a_rank_that_stands_still_is_noticed(ranks):
     assert checkpoint.latest(root / "stalled") is None
 
 
-def test_a_rank_that_is_killed_brings_all_back(ranks, tmp_path):
-    """Two agents of torchrun on this machine, as on two machines; the result is that of a quiet training."""
+@pytest.mark.parametrize("machines", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_rank_that_is_killed_brings_all_back(ranks, tmp_path, machines):
+    """The result is that of a quiet training; two torchruns on this machine are as two machines."""
     root, _ = ranks
-    options = [f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-backend=c10d", "--rdzv-id=toy", "--nnodes=2"]
+    options = [f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-backend=c10d", "--rdzv-id=toy", "--max-restarts=1"]
+    options += [f"--nnodes={machines}", f"--nproc-per-node={2 // machines}", "--local-addr=127.0.0.1"]
     program = [str(Path(__file__).with_name("elastic.py")), str(tmp_path)]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", *options, "--max-restarts=1", "--nproc-per-node=1"]
-    agents = [
-        subprocess.Popen([*torchrun, "--local-addr=127.0.0.1", *program], env=os.environ | ONE_THREAD) for _ in range(2)
-    ]
+    command, environment = [sys.executable, "-m", "torch.distributed.run", *options, *program], os.environ | ONE_THREAD
+    if machines > 1:
+        environment |= {distributed.NOT_SHARED: "1"}
+    agents = [subprocess.Popen(command, env=environment) for _ in range(machines)]
     try:
-        assert [agent.wait(timeout=240) for agent in agents] == [0, 0]
+        assert [agent.wait(timeout=240) for agent in agents] == [0] * machines
     finally:
         for agent in agents:
             agent.terminate()
             agent.wait()
+    local = {1: (0, 1), 2: (0, 0)}[machines]
     starts = sorted((tmp_path / "starts").read_text().splitlines())
-    assert starts == [f"rank {rank}, on its machine 0" for rank in (0, 0, 1, 1)]
+    assert starts == [f"rank {rank}, on its machine {local[rank]}" for rank in (0, 0, 1, 1)]
     assert "rank 0 lost another" in (tmp_path / "lost").read_text()
     last = f"checkpoints/{12 * BATCH:012d}"
     for file in [*(root / "long" / last).iterdir(), root / "long" / "metrics.jsonl"]:
         assert file.read_bytes() == (tmp_path / "run" / file.relative_to(root / "long")).read_bytes(), file.name
+
+
+def test_several_machines_need_a_store_of_their_own(monkeypatch):
+    found = {"RANK": "0", "WORLD_SIZE": "2", "GROUP_WORLD_SIZE": "2"}
+    found |= {"TORCHELASTIC_MAX_RESTARTS": "1", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(FridoError, match=f"{distributed.NOT_SHARED}=1 torchrun"),
+        distributed.process_group("cpu", stalled_after_minutes=5.0),
+    ):
+        pass
 
 
 def test_a_port_that_is_taken_is_named(monkeypatch):
@@ -129,7 +144,7 @@ def test_a_port_that_is_taken_is_named(monkeypatch):
             monkeypatch.setenv(name, value)
         with (
             pytest.raises(FridoError, match=f"MASTER_PORT={port + 1}"),
-            distributed.process_group("cpu", stalled_after_minutes=5),
+            distributed.process_group("cpu", stalled_after_minutes=5.0),
         ):
             pass
 

@@ -140,6 +140,19 @@ def test_counting_draws_no_random_number_and_leaves_the_model_alone():
     assert all(parameter.grad is None and not parameter.is_meta for parameter in task.parameters())
 
 
+def test_nothing_is_counted_while_a_trace_is_taken(slow):
+    """It would be a part of what is traced."""
+    one = of(Multiplying())
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]):
+        one.look(batch(), {})
+    assert "flops_per_second" not in one.rates(images_per_second=1.0)
+    one.look(batch(), {})
+    assert "flops_per_second" in one.rates(images_per_second=1.0)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]):
+        one.look(batch(), {"multiplying/loss": 0.0})
+    assert "flops_per_second" not in one.rates(images_per_second=1.0), "nothing is better than an old count"
+
+
 def test_memory_is_the_most_so_far(monkeypatch):
     readings = iter([5, 9, 7])
     monkeypatch.setattr(effort, "_most_memory", lambda device: next(readings))

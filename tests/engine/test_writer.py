@@ -148,7 +148,7 @@ def test_what_cannot_be_written_is_told_and_tried_again(writer, disk, tmp_path, 
         caplog.clear()
         with caplog.at_level(logging.ERROR):
             writer.write(some(images))
-            writer._wait()
+            writer.submit(lambda: None).result()
         assert "No space left" in caplog.text and f"after {images} images" in caplog.text
         assert "MB free" in caplog.text and "since image 8" in caplog.text
     assert names(tmp_path) == ["8", "99"] and writer.failures == 2

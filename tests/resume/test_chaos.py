@@ -13,8 +13,8 @@ from frido.cli.proof import differences, processes
 
 RECIPE = ["experiment=vg_sg2im", "data=scenes", "size=tiny", "tracking=files", "size.checkpoint_every_images=512"]
 SMALL = ["debug=smoke", "size.scenes=64", "data.source.val=8", "data.source.test=8", "metrics=none", "size.images=512",
-         "size.autoencoder_images=512", "size.checkpoint_every_images=32", "size.samples=4",
-         "size.watched=8"]  # fmt: skip
+         "size.autoencoder_images=512", "size.checkpoint_every_images=64", "size.samples=4",
+         "size.watched=8", "hardware.threads=1"]  # fmt: skip
 
 START_SECONDS = 5.0
 """Of a life, in which nothing is trained."""

@@ -121,35 +121,7 @@ def test_looking_changes_nothing(tmp_path, quiet, precision):
 
 @pytest.mark.parametrize("precision", ["bf16"], indirect=True)
 class TestDamage:
-    """What a crash or a disk does to files."""
-
-    @pytest.mark.parametrize("name", ["model", "ema.half_life", "optimizer"])
-    def test_flipped_byte(self, tmp_path, quiet, caplog, name):
-        with pytest.raises(CrashError):
-            trainer(tmp_path / "run", stream=at(9, crash)).run()
-        file = tmp_path / "run" / "checkpoints" / f"{8 * BATCH:012d}" / f"{name}.safetensors"
-        content = bytearray(file.read_bytes())
-        content[-1] ^= 1
-        file.write_bytes(content)
-        resumed = trainer(tmp_path / "run")
-        resumed.restore()
-        assert resumed.images_seen == 4 * BATCH
-        assert f"{8 * BATCH:012d}" in caplog.text and f"{name}.safetensors" in caplog.text
-        resumed.run()
-        assert_same(quiet, tmp_path / "run")
-
-    @pytest.mark.parametrize("name", ["model.safetensors", "state.json", "manifest.json"])
-    @pytest.mark.parametrize("harm", ["missing", "empty"])
-    def test_torn_file(self, tmp_path, quiet, name, harm):
-        with pytest.raises(CrashError):
-            trainer(tmp_path / "run", stream=at(9, crash)).run()
-        file = tmp_path / "run" / "checkpoints" / f"{8 * BATCH:012d}" / name
-        file.unlink()
-        if harm == "empty":
-            file.touch()
-        resumed = trainer(tmp_path / "run")
-        resumed.run()
-        assert_same(quiet, tmp_path / "run")
+    """What a crash does to files; what a disk does to them is in test_faults.py."""
 
     def test_crash_while_a_checkpoint_is_written(self, tmp_path, quiet, monkeypatch):
         def save_half(tensors, path):

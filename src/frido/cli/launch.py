@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from frido.cli import averages, finished, help, prove_resume, provenance, slurm
+from frido.cli import averages, dry_run, finished, help, prove_resume, provenance, slurm
 from frido.cli.beginning import check_there
 from frido.cli.compose import compose, recipe
 from frido.cli.drawing import AS_FROZEN, Drawing
@@ -34,6 +34,8 @@ def run(arguments: Sequence[str]) -> int:
     if show:
         return 0
     averages.refuse_before_training(config["stages"])
+    if config["engine"]["dry_run"]:
+        return dry_run.report(config)
     if prove_resume.NAME in config["stages"]:
         return prove_resume.run(config, name=recipe(overrides), arguments=arguments)
     return start(config, name=recipe(overrides), arguments=arguments)
@@ -50,6 +52,8 @@ def start(config: Mapping[str, Any], *, name: str, arguments: Sequence[str]) -> 
         return work(directory, config["stages"])
     if config["run"]["fresh"] or not (directory.path / "config.yaml").is_file():
         check_there(config)
+    if slurm.wanted(config["hardware"]):
+        slurm.check(directory)
     directory.make()
     with hold(directory.path, wait=False):
         if config["run"]["fresh"]:
@@ -126,7 +130,9 @@ def _check_machines(hardware: Mapping[str, Any], arguments: Sequence[str]) -> No
         "rdzv-endpoint": "FIRST_MACHINE:29400",
         "rdzv-id": "ANY_NAME",
     }
-    line = " ".join(["torchrun", *(f"--{key}={value}" for key, value in options.items()), "-m frido.run"])
+    # With the store that torchrun shares by itself, a process that dies is not brought back on several machines.
+    store = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1"
+    line = " ".join([store, "torchrun", *(f"--{key}={value}" for key, value in options.items()), "-m frido.run"])
     raise FridoError(
         f"hardware.nodes={hardware['nodes']}",
         got="a command that was started on one machine",

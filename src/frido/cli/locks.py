@@ -19,17 +19,17 @@ from frido.contracts.errors import FridoError
 
 
 @contextmanager
-def hold(folder: Path, *, wait: bool) -> Iterator[None]:
+def hold(folder: Path, *, wait: bool | float) -> Iterator[None]:
     """Own `folder` for the length of the block; the lock lies beside it, as `.NAME.lock`.
 
     Args:
         folder: Need not exist.
-        wait: Wait for whoever holds it, instead of refusing.
+        wait: Wait for whoever holds it, as long as it takes or so many seconds, instead of refusing.
     """
     from filelock import FileLock, Timeout
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=-1 if wait else 0)
+    lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=-1 if wait is True else float(wait))
     holder = folder.parent / f".{folder.name}.holder.json"
     try:
         lock.acquire()

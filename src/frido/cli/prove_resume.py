@@ -126,10 +126,10 @@ def _say_what_comes(config: Mapping[str, Any], trained: Mapping[str, int], place
     batches = " and ".join(f"{stage} on {2 * images} images" for stage, images in trained.items())
     ranks = config["hardware"]["devices"]
     print(
-        f"{2 * HALF} steps of each: {batches}, by {ranks} process{'es' if ranks > 1 else ''}; once left in peace, once "
-        f"killed at half of each and continued. That is {2 + len(trained)} starts of frido.run and two short "
-        f"trainings: a minute at size=tiny, longer for larger models (how much is known after the first training, and "
-        f"for packed data with fixed crops every image is encoded). All in {place}",
+        f"{batches}, {2 * HALF} steps each, by {ranks} process{'es' if ranks > 1 else ''}: once left in peace, once "
+        f"killed at half of each and continued.\n"
+        f"That starts frido.run {2 + len(trained)} times: a minute at size=tiny, longer for larger models; packed data "
+        f"with fixed crops is encoded twice, every image.\nAll in {place}",
         flush=True,
     )
 

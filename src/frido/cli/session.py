@@ -18,9 +18,9 @@ from frido.cli import drawn_with, outside, pictures, rundir
 from frido.cli.build import build
 from frido.cli.drawing import AS_FROZEN, Drawing
 from frido.cli.locks import hold
+from frido.cli.second_stage import build_task, build_view
 from frido.contracts import atomic
 from frido.contracts.batch import Batch
-from frido.contracts.context import ContextWidths
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
 from frido.contracts.scene import Scene, Vocabulary
@@ -228,20 +228,10 @@ class Session:
             FridoError: This run was trained with other files for its condition.
         """
         outside.check_unchanged(self._outside, self.directory)
-        config, diffusion = self.config, self.config["diffusion"]
-        autoencoder = autoencoder or self.frozen
-        torch.manual_seed(config["seed"])
-        conditioner = build(config["conditioning"], vocabulary=self.vocabulary)
-        parts = {part: build(diffusion[part]) for part in ("schedule", "parameterization", "teacher_forcing", "layout")}
-        view = self.new_view(autoencoder)
-        denoiser = build(
-            config["denoiser"],
-            channels=autoencoder.channels,
-            context=ContextWidths(tokens=conditioner.width, map=view.channels, pooled=conditioner.pooled_width),
-            tells_level=parts["teacher_forcing"].tells_level,
-        )
-        COMPILED[config["hardware"]["compile"]](denoiser)
-        return self.placed(build(config["task"], conditioner=conditioner, view=view, denoiser=denoiser, **parts))
+        torch.manual_seed(self.config["seed"])
+        task = build_task(self.config, autoencoder=autoencoder or self.frozen, vocabulary=self.vocabulary)
+        COMPILED[self.config["hardware"]["compile"]](task.denoiser)
+        return self.placed(task)
 
     def placed(self, module: Any) -> Any:
         """Return `module` on this process's device, its convolutions in the memory format that is asked for."""
@@ -250,8 +240,7 @@ class Session:
 
     def new_view(self, autoencoder: Any) -> Any:
         """Return what the denoiser is shown of images, for the latents of `autoencoder`, with its initial weights."""
-        finest = {"latent_channels": autoencoder.channels[-1], "factor": autoencoder.factors[-1]}
-        return build(self.config["view"], vocabulary=self.vocabulary, **finest)
+        return build_view(self.config, autoencoder=autoencoder, vocabulary=self.vocabulary)
 
     def trained_task(self) -> Any:
         """Return the second stage with the weights that are drawn with: averaged (EMA) ones, as a rule."""

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
 FOLDER, CARD = "slurm", "job.json"
+SECONDS_TO_SUBMIT = 60.0
+"""So long a job waits for the command that submitted it to let go of the run directory."""
+
 FIRST_PORT, PORTS = 20000, 20000
 """Where the machines of a job meet: a port by the job's number."""
 
@@ -34,12 +38,8 @@ def wanted(hardware: Mapping[str, Any]) -> bool:
     return hardware["slurm"] is not None and "RANK" not in os.environ
 
 
-def submit(directory: RunDirectory, stages: Sequence[str], *, drawing: Drawing) -> int:
-    """Submit a job that runs `stages` in `directory`; return the exit code.
-
-    Raises:
-        FridoError: There is no submitit or no Slurm, a job of this run is in the queue, or Slurm refuses this one.
-    """
+def check(directory: RunDirectory) -> None:
+    """Raise `FridoError` where no job can be submitted, or one of this run is in the queue or running."""
     if shutil.which("sbatch") is None:
         raise FridoError(
             "hardware=slurm",
@@ -47,13 +47,31 @@ def submit(directory: RunDirectory, stages: Sequence[str], *, drawing: Drawing) 
             wanted="a machine from which jobs are submitted",
             do="hardware=ddp",
         )
-    try:
-        import submitit
-    except ImportError:
+    if find_spec("submitit") is None:
         do = "pip install 'frido[slurm]'"
-        raise FridoError("hardware=slurm", got="submitit is not installed", wanted="submitit", do=do) from None
+        raise FridoError("hardware=slurm", got="submitit is not installed", wanted="submitit", do=do)
+    card = directory.path / FOLDER / CARD
+    job = json.loads(card.read_text()) if card.is_file() else {}
+    known = job and state(job["job"])
+    if known:
+        raise FridoError(
+            str(directory.path),
+            got=f"job {job['job']} of this run, submitted {job['submitted']}: {known}",
+            wanted="one job at a time",
+            do=f"wait for it, or scancel {job['job']}",
+        )
+
+
+def submit(directory: RunDirectory, stages: Sequence[str], *, drawing: Drawing) -> int:
+    """Submit a job that runs `stages` in `directory`; return the exit code.
+
+    Raises:
+        FridoError: See `check`; or Slurm refuses the job.
+    """
+    check(directory)
+    import submitit
+
     folder = directory.path.resolve() / FOLDER
-    _refuse_a_second(folder)
     executor = submitit.SlurmExecutor(folder=folder)
     executor.update_parameters(**_asked_for(directory.config["hardware"], name=f"frido-{directory.path.name}"))
     try:
@@ -102,10 +120,12 @@ class Job:
 
     def _run(self, *, first: bool) -> int:
         from frido.cli import worker
+        from frido.engine.distributed import NOT_SHARED
 
         directory = RunDirectory.existing(self.directory)
         number, again = os.environ["SLURM_JOB_ID"], os.environ.get("SLURM_RESTART_COUNT", "0")
-        with hold(directory.path, wait=False) if first else nullcontext():
+        with hold(directory.path, wait=SECONDS_TO_SUBMIT) if first else nullcontext():
+            os.environ[NOT_SHARED] = "1"
             code = worker.torchrun(
                 directory.path,
                 stages=self.stages,
@@ -134,19 +154,6 @@ def _meeting(nodes: int, number: str) -> Sequence[str]:
 
     place = f"{submitit.JobEnvironment().hostnames[0]}:{FIRST_PORT + int(number) % PORTS}"
     return (f"--nnodes={nodes}", "--rdzv-backend=c10d", f"--rdzv-endpoint={place}")
-
-
-def _refuse_a_second(folder: Path) -> None:
-    card = folder / CARD
-    number = json.loads(card.read_text())["job"] if card.is_file() else None
-    known = number and state(number)
-    if known:
-        raise FridoError(
-            str(folder.parent),
-            got=f"job {number} of this run is {known} since {json.loads(card.read_text())['submitted']}",
-            wanted="one job at a time",
-            do=f"wait for it, or scancel {number}",
-        )
 
 
 def _asked_for(hardware: Mapping[str, Any], *, name: str) -> dict[str, Any]:

@@ -17,6 +17,9 @@ T = TypeVar("T")
 PATIENCE = timedelta(hours=12)
 """How long ranks wait for each other: the first one alone packs, encodes and writes for all."""
 
+NOT_SHARED = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
+"""Lets torchrun make a new store for every start of the processes of several machines, if it is 1."""
+
 _of_steps: dist.ProcessGroup | None = None  # the same ranks, with less patience
 _within: dist.ProcessGroup | None = None  # what the functions below use; None: everybody, with all patience
 
@@ -44,6 +47,7 @@ def process_group(device: str, *, stalled_after_minutes: float) -> Iterator[torc
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield place
         return
+    _check_store()
     try:
         _join(device, place)
         made = dist.new_group(timeout=timedelta(minutes=stalled_after_minutes))
@@ -68,7 +72,12 @@ def process_group(device: str, *, stalled_after_minutes: float) -> Iterator[torc
 def _join(device: str, place: torch.device) -> None:
     try:
         dist.init_process_group(
-            "gloo" if device == "cpu" else "nccl", device_id=None if device == "cpu" else place, timeout=PATIENCE
+            "gloo" if device == "cpu" else "nccl",
+            store=_store(),
+            rank=int(os.environ["RANK"]),
+            world_size=int(os.environ["WORLD_SIZE"]),
+            device_id=None if device == "cpu" else place,
+            timeout=PATIENCE,
         )
     except dist.DistNetworkError as error:
         if "EADDRINUSE" not in str(error):
@@ -81,6 +90,34 @@ def _join(device: str, place: torch.device) -> None:
             do=f"MASTER_PORT={int(port) + 1} on all machines, or torchrun --rdzv-endpoint=HOST:{int(port) + 1}; "
             "hardware=ddp alone finds one by itself.",
         ) from None
+
+
+def _store() -> dist.Store:
+    """Return where the ranks tell each other their addresses, without those of processes that died.
+
+    torchrun's own store outlives the processes, and keeps what they wrote (seen with torch 2.15: those that it starts
+    again then wait for the dead ones).
+    """
+    address, port, torchruns = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), _kept_by_torchrun()
+    first = int(os.environ["RANK"]) == 0
+    store: dist.Store = dist.TCPStore(address, port, is_master=first and not torchruns, timeout=PATIENCE)
+    return dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store) if torchruns else store
+
+
+def _kept_by_torchrun() -> bool:
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+def _check_store() -> None:
+    """Refuse a store of torchrun's on several machines, each of which counts the restarts in its own way."""
+    several = int(os.environ.get("GROUP_WORLD_SIZE", 1)) > 1
+    if several and _kept_by_torchrun() and int(os.environ["TORCHELASTIC_MAX_RESTARTS"]) > 0:
+        raise FridoError(
+            "torchrun on several machines",
+            got="processes that could not be started again: they would wait for those that died",
+            wanted=f"{NOT_SHARED}=1 in the environment of every torchrun",
+            do=f"{NOT_SHARED}=1 torchrun ..., or --max-restarts=0",
+        )
 
 
 def _by_another_rank(error: RuntimeError) -> bool:

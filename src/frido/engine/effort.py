@@ -40,7 +40,10 @@ class Effort:
             losses: As logged; a phase whose `<phase>/loss` is exactly 0 was idle.
         """
         idle = {phase.name for phase in self.phases if losses.get(f"{phase.name}/loss") == 0}
-        if self._refused or idle == self._idle or torch.autograd._profiler_enabled():  # a trace would show it
+        if self._refused or idle == self._idle:
+            return
+        self._idle = self._flops_per_image = None
+        if torch.autograd._profiler_enabled():  # a trace would show it: at the next look
             return
         self._idle = idle
         try:

@@ -15,8 +15,8 @@ from frido.engine.parts import chosen
 from frido.engine.training import RAW
 
 SETTING = "init_from of the training"
-MOST_NAMES = 6
-"""That an error or a printed line lists."""
+MOST_NAMES, MOST_PATTERNS = 6, 12
+"""That an error or a printed line lists, and that it advises."""
 
 
 class Match(NamedTuple):
@@ -157,7 +157,7 @@ def _without(refused: Sequence[str], names: Sequence[str], depth: int = 1) -> li
 
 
 def _advice(patterns: Sequence[str]) -> str:
-    if not 0 < len(patterns) <= MOST_NAMES:
+    if not 0 < len(patterns) <= MOST_PATTERNS:
         return "give the settings that these weights were trained with, or other weights"
     return f"init_parts=[{','.join(patterns)}]"
 

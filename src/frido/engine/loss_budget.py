@@ -5,11 +5,10 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 from frido.contracts.lost import Lost
 from frido.engine import distributed
-from frido.tracking.jsonl import LOST
+from frido.tracking.jsonl import LOST, Lines
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +26,7 @@ class LossBudget:
 
     def __init__(self, *, directory: Path, most: int) -> None:
         self.file, self.most = directory / LOST, most
+        self.lines = Lines(self.file)
         self._known: dict[tuple[str, str], Lost] = {}
         self._news: dict[tuple[str, str], Lost] = {}
 
@@ -56,7 +56,7 @@ class LossBudget:
         self._news = {}
         if distributed.is_main() and new:
             lines = [json.dumps({"images": images_seen} | one._asdict()) + "\n" for one in new.values()]
-            atomic.append(self.file, "".join(lines))
+            self.lines.append("".join(lines))
         check(list(self._known.values()), most=self.most, named=self.file)
         if distributed.is_main() and new:
             told = "; ".join(said(list(new.values())))

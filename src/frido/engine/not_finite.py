@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from torch import nn
 
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 from frido.engine import checkpoint, distributed
-from frido.tracking.jsonl import NOT_FINITE
+from frido.engine.copies import Copies
+from frido.tracking.jsonl import NOT_FINITE, Lines
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class NotFinite:
 
     def __init__(self, *, directory: Path, model: nn.Module, most: int) -> None:
         self.directory, self.model, self.most = directory, model, most
+        self.lines = Lines(directory / NOT_FINITE)
         self.in_a_row: dict[str, int] = {}
         self.count = 0
 
@@ -63,7 +64,7 @@ class NotFinite:
         told = {"images": after, "phase": phase, "values": wrong, "ids": everywhere}
         stops = self.in_a_row[phase] > self.most
         if distributed.is_main():
-            atomic.append(self.directory / NOT_FINITE, json.dumps(told) + "\n")
+            self.lines.append(json.dumps(told) + "\n")
             if stops:
                 self._keep(images_seen, told)
         if stops:
@@ -77,9 +78,14 @@ class NotFinite:
         self.in_a_row, self.count = dict(in_a_row), distributed.from_main(lines)
 
     def _keep(self, images_seen: int, told: Mapping[str, Any]) -> None:
-        with atomic.new_folder(self.directory / "not_finite" / f"{images_seen:012d}") as folder:
-            save_file(checkpoint.separate(self.model.state_dict()), folder / checkpoint.MODEL)
-            atomic.write_json(folder / "batch.json", told)
+        place = self.directory / "not_finite" / f"{images_seen:012d}"
+        try:
+            with atomic.new_folder(place) as folder:
+                atomic.write_json(folder / "batch.json", told)
+                tensors = Copies().take({checkpoint.MODEL: self.model.state_dict()})
+                checkpoint.write_tensors(folder / checkpoint.MODEL, tensors[checkpoint.MODEL])
+        except OSError as error:
+            log.error("%s could not be written: %s", place, error)
 
 
 def _said(told: Mapping[str, Any]) -> str:

@@ -18,6 +18,8 @@ WORDS = ("can't allocate memory", "not enough memory", "cannot allocate memory",
 """In what is raised where memory runs out: on CPUs torch and its libraries have no one error for that."""
 SPARE = 0.15
 """Share of what is free that is left so: allocators leave holes."""
+LIBRARIES = 2**27
+"""Bytes left for what libraries and threads take for themselves."""
 
 
 @contextmanager
@@ -83,7 +85,7 @@ class _Advice:
             if not optimizer.state  # of the first step
             for group in optimizer.param_groups
         )
-        self.room = max(0.0, (room(device) - to_come) * (1 - SPARE))
+        self.room = max(0.0, (room(device) - to_come - LIBRARIES) * (1 - SPARE))
         self.now = self._costs(self.micro)
 
     def refusal(self, told: str) -> FridoError:

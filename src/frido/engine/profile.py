@@ -92,11 +92,11 @@ class Profiler:
         self._wait()
         seconds = time.perf_counter() - self._began
         trace.stop()
-        self._trace = None
-        if self._batch is None:  # the training ended with the warm-up
+        batch, self._batch, self._trace = self._batch, None, None
+        if batch is None:  # the training ended with the warm-up
             return
         speed = self._images / seconds
-        self.effort.look(self._batch, {})
+        self.effort.look(batch, {})
         found = {
             "device": self._device_name(),
             "ranks": distributed.world_size(),
@@ -121,6 +121,7 @@ class Profiler:
             log.error("the trace cannot be written to %s: %s", self.directory, problem)
         if distributed.is_main():
             show(found, trace=place)
+        distributed.barrier()  # so that nobody waits for another's files in a step, whose time counts
 
     def _wait(self) -> None:
         if self.device.type == "cuda":

@@ -7,18 +7,20 @@
 import json
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from frido.contracts import atomic
 from frido.contracts.digest import sha256
-from frido.engine import distributed
+from frido.engine import checkpoint, distributed
 from frido.engine.averages.base import Average
 from frido.engine.averages.power import Power
+from frido.engine.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -35,24 +37,25 @@ class Snapshots:
         directory: Of the run or stage.
         averages: All that are kept, by name.
         model: Whose averages they are.
+        writer: Puts them on disk.
     """
 
-    def __init__(self, *, directory: Path, averages: Mapping[str, Average], model: nn.Module) -> None:
-        self.directory = directory
+    def __init__(self, *, directory: Path, averages: Mapping[str, Average], model: nn.Module, writer: Writer) -> None:
+        self.directory, self.writer = directory, writer
         self.lengths = {name: one.sigma_rel for name, one in averages.items() if isinstance(one, Power)}
         self.parameters = {
             name for name, parameter in model.named_parameters(remove_duplicate=False) if parameter.is_floating_point()
         }
 
     def write(self, weights: Mapping[str, Mapping[str, Tensor]], *, images_seen: int) -> None:
-        """Store `weights`, by average and name (first rank); where the disk refuses, say so and go on without.
+        """Begin to store `weights`, by average and name (first rank); where the disk refuses, go on without.
 
         Averages can be made without any one snapshot, only less exactly.
         """
         if not self.lengths or not distributed.is_main():
             return
         states = {name: self._small(weights[name]) for name in self.lengths}
-        self._store(folder(self.directory, images_seen), states)
+        self.writer.submit(partial(self._store, folder(self.directory, images_seen), states))
 
     def _small(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return copies on the CPU."""
@@ -67,7 +70,7 @@ class Snapshots:
                 told: dict[str, Any] = {}
                 for name, state in states.items():
                     file = path / f"{name}.safetensors"
-                    save_file(state, file)
+                    checkpoint.write_tensors(file, state)
                     told[name] = {"sigma_rel": self.lengths[name], "sha256": sha256(file)}
                 atomic.write_json(path / MANIFEST, {"averages": told, "parameters": sorted(self.parameters)})
         except OSError as error:

@@ -109,7 +109,7 @@ class Trainer:
             for phase in phases
         }
         self.ema = Ema(model, averages=training.averages)
-        self.snapshots = Snapshots(directory=directory, averages=training.averages, model=model)
+        self.snapshots = Snapshots(directory=directory, averages=training.averages, model=model, writer=self.writer)
         self.window = Window()
         self.effort = Effort(phases, precision=training.precision, device=device)
         self.profiler = Profiler(directory=directory, steps=profile_steps, effort=self.effort, device=device)

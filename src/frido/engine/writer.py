@@ -57,12 +57,12 @@ class Writer:
         self.failures = 0
         self._copies = Copies()
         self._unsaved: Unsaved | None = None
-        self._work: Future[None] | None = None
+        self._checkpoint = self._work = _done()
 
     def write(self, found: Checkpoint) -> None:
         """Begin to write `found` as it is now; wait for the one before it, if that is still being written."""
         start = time.perf_counter()
-        self._wait()
+        self._checkpoint.result()
         waited = time.perf_counter() - start
         if waited > PATIENCE_SECONDS:
             log.warning(
@@ -73,12 +73,17 @@ class Writer:
             )
         files = self._copies.take(found.files())
         self._unsaved = Unsaved(found.images_seen, files, deepcopy(found.state), problem="")
-        self._work = Future()
-        Thread(target=_fulfil, args=(self._work, self._store), name="checkpoint", daemon=True).start()
+        self._checkpoint = self.submit(self._store)
+
+    def submit(self, do: Callable[[], None]) -> Future[None]:
+        """Call `do` when what was given before is on disk; return what to wait for."""
+        before, self._work = self._work, Future()
+        Thread(target=_fulfil, args=(self._work, before, do), name="writer", daemon=True).start()
+        return self._work
 
     def settle(self) -> bool:
         """Wait until what was given is on disk, trying once more where it failed; return whether it is there."""
-        self._wait()
+        self._work.result()
         if self._unsaved is not None:
             self._store()
         return self._unsaved is None
@@ -119,11 +124,6 @@ class Writer:
         known = [int(path.name) for path in checkpoint.folders(self.directory)]
         return max((images for images in known if images < self._unsaved.images_seen), default=0)
 
-    def _wait(self) -> None:
-        if self._work is not None:
-            self._work.result()
-            self._work = None
-
     def _store(self) -> None:
         assert self._unsaved is not None
         images, files, state, _ = self._unsaved
@@ -150,8 +150,15 @@ class Writer:
             log.error("a checkpoint that is no longer needed cannot be removed: %s", error)
 
 
-def _fulfil(work: Future[None], do: Callable[[], None]) -> None:
+def _done() -> Future[None]:
+    work: Future[None] = Future()
+    work.set_result(None)
+    return work
+
+
+def _fulfil(work: Future[None], before: Future[None], do: Callable[[], None]) -> None:
     try:
+        before.result()
         do()
     except BaseException as error:  # an error of ours: whoever waits gets it
         work.set_exception(error)

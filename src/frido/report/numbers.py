@@ -32,22 +32,22 @@ def duration(seconds: float | int) -> str:
     return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
 
 
-def percent(share: float) -> str:
+def percent(share: float | int) -> str:
     """Return a share in [0, 1] as "12.3 %"."""
     return f"{100 * share:.1f} %" if math.isfinite(share) else short(share)
 
 
-def operations(rate: float) -> str:
+def operations(rate: float | int) -> str:
     """Return floating-point operations a second as "1.2 TFLOP/s"."""
     return _scaled(rate, "FLOP/s", 1000, ("", "k", "M", "G", "T", "P"))
 
 
-def memory(size: float) -> str:
+def memory(size: float | int) -> str:
     """Return bytes as "1.2 GiB"."""
     return _scaled(size, "B", 1024, ("", "Ki", "Mi", "Gi", "Ti"))
 
 
-def _scaled(value: float, unit: str, step: int, prefixes: tuple[str, ...]) -> str:
+def _scaled(value: float | int, unit: str, step: int, prefixes: tuple[str, ...]) -> str:
     power = 0
     while abs(value) >= step and power < len(prefixes) - 1:
         value, power = value / step, power + 1

@@ -7,9 +7,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-SHOWN, WIDTH = 8, 200
+SHOWN, WIDTH = 4, 120
 """Differences told of a file, and characters of a value."""
-TIMING = "timing.jsonl"
+TIMING, MANIFEST = "timing.jsonl", "manifest.json"
 WHOLE = ("checkpoints", "snapshots", "averages")
 """Folders of which every file counts; elsewhere JSON holds clocks and paths."""
 SUFFIXES = (".safetensors", ".jsonl", ".png")
@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was compared, and every difference, by file."""
+    """What was compared, and every difference, by file. A manifest is told only where the files it names are equal."""
 
     rows: list[Row]
     differences: dict[str, list[str]]
@@ -46,7 +46,9 @@ def compare(one: Path, other: Path) -> Comparison:
             found[name] = [f"only in {one if name in mine else other}"]
         elif mine[name].read_bytes() != theirs[name].read_bytes():
             found[name] = _told(mine[name], theirs[name])
-    return Comparison(rows=_rows(mine), differences=found)
+    folders = {Path(name).parent for name in found if Path(name).name != MANIFEST}
+    told = {name: why for name, why in found.items() if Path(name).name != MANIFEST or Path(name).parent not in folders}
+    return Comparison(rows=_rows(mine), differences=told)
 
 
 def results(root: Path) -> dict[str, Path]:

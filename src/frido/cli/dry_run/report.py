@@ -1,0 +1,124 @@
+"""The dry run: every part is looked at, what is wrong is listed, nothing is left behind."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from frido.cli.beginning import check_there
+from frido.contracts.errors import FridoError
+
+if TYPE_CHECKING:
+    from frido.cli.dry_run.dataset import Looked
+    from frido.cli.dry_run.stage import Stage
+
+
+def report(config: Mapping[str, Any]) -> int:
+    """Print what a checked configuration would need; return 0, or 1 where it could not run."""
+    if int(os.environ.get("RANK", 0)) > 0:
+        return 0
+    from frido.cli.dry_run import dataset, page
+
+    problems: list[FridoError] = []
+    stages: list[Stage] = []
+    with _collected(problems):
+        check_there(config)
+    with _telling("looking at the data"):
+        looked = dataset.look(config)
+    problems += looked.problems
+    for count in (_first_stage, _second_stage):
+        with _collected(problems):
+            stages += count(config, looked)
+    problems += _too_large(config, stages)
+    page.show(config, looked, stages, problems)
+    return 1 if problems else 0
+
+
+def _first_stage(config: Mapping[str, Any], looked: "Looked") -> "list[Stage]":
+    """Return the training of the first stage, unless there is nothing to train."""
+    from frido.cli.build import build
+    from frido.cli.dry_run import stage
+    from frido.engine.without_values import WithoutWeights
+
+    training = build(config["training"]["autoencoder"])
+    with WithoutWeights(), _telling("building the autoencoder"):
+        task = build({**config["first_stage"], "weights": None}, autoencoder=_autoencoder(config))
+    if not training.images or not any(True for _ in task.autoencoder.parameters()):
+        return []
+    with _telling("counting the training of the autoencoder"):
+        return [stage.of_first(config, task, training, looked.dataset.reading, looked.known)]
+
+
+def _second_stage(config: Mapping[str, Any], looked: "Looked") -> "list[Stage]":
+    """Return the training of the second stage, unless there is nothing to train."""
+    from frido.cli.build import build
+    from frido.cli.dry_run import stage
+    from frido.cli.second_stage import build_task
+    from frido.engine.without_values import WithoutWeights
+
+    training = build(config["training"]["denoiser"])
+    with WithoutWeights(), _telling("building the denoiser"):
+        autoencoder = _autoencoder(config)
+        task = build_task(config, autoencoder=autoencoder, vocabulary=looked.known.vocabulary)
+    task.check_sampling(*(build(config["diffusion"][part]) for part in ("sampler", "guidance")))
+    if not training.images:
+        return []
+    with _telling("counting the training of the denoiser"):
+        return [stage.of_second(config, task, autoencoder, training, looked.dataset, looked.known)]
+
+
+def _autoencoder(config: Mapping[str, Any]) -> Any:
+    from frido.cli.build import build
+    from frido.cli.session import untrained
+
+    return build(untrained(config["autoencoder"]))
+
+
+@contextmanager
+def _collected(problems: list[FridoError]) -> Iterator[None]:
+    """Note what is refused inside, and go on."""
+    try:
+        yield
+    except FridoError as error:
+        problems.append(error)
+
+
+def _too_large(config: Mapping[str, Any], stages: "list[Stage]") -> Iterator[FridoError]:
+    """Yield what does not fit: onto the disk, into the memory of the device, where there is one."""
+    import torch
+
+    from frido.cli.dry_run import disk, page
+
+    root = Path(config["run"]["root"])
+    needed, free = sum(one.kept + one.snapshots + one.table for one in stages), disk.free(root)
+    if needed > free:
+        yield FridoError(
+            f"run.root={root}",
+            got=f"{page.size(free)} free on its disk",
+            wanted=f"{page.size(needed)} for checkpoints, snapshots and latents",
+            do="another run.root, a smaller training.STAGE.keep.last, or size.snapshot_every_images=null",
+        )
+    device = torch.device(config["hardware"]["device"])
+    there = disk.memory_of_machine(device)
+    processes = config["hardware"]["devices"] if device.type == "cpu" else 1
+    for one in stages:
+        takes = page.takes(one, device.type)
+        if there is not None and takes * processes > there:
+            yield FridoError(
+                f"memory of the training of {one.name}",
+                got=f"{page.size(there)} on this machine's {device.type}",
+                wanted=f"{page.size(takes)} for each of {processes} processes" if processes > 1 else page.size(takes),
+                do=page.advice(one, there // processes, device.type),
+            )
+
+
+@contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """Show what is being done, to whoever watches."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status(f"dry run: {what}") if sys.stderr.isatty() else nullcontext():
+        yield

@@ -1,0 +1,69 @@
+"""What drawing images costs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from frido.cli.build import build
+from frido.contracts.batch import Batch
+from frido.contracts.context import Context
+from frido.contracts.denoiser import Condition, Denoiser
+from frido.contracts.pyramid import Pyramid
+from frido.engine.cost import CallCost, of_call
+from frido.engine.ledger import Ledger
+
+
+def cost(task: Any, autoencoder: Any, batch: Batch, config: Mapping[str, Any], *, device: torch.device) -> CallCost:
+    """Return what it costs to draw the images of a batch, by the sampler and guidance of a configuration.
+
+    The sampler runs all its steps; the network computes once in each scale, and counts for every time that it is asked.
+
+    Args:
+        task: The second stage.
+        autoencoder: The first.
+        batch: Without images.
+        config: Resolved.
+        device: Where it is computed.
+    """
+    diffusion, resolution = config["diffusion"], config["size"]["resolution"]
+    scales = list(zip(autoencoder.channels, autoencoder.factors, strict=True))
+
+    def call(copies: list[Any], ledger: Ledger) -> None:
+        drawing, decoder = copies
+        drawing.denoiser = _Once(drawing.denoiser, ledger)
+        pyramid = drawing.generate(
+            batch.annotations,
+            sampler=build(diffusion["sampler"]),
+            guidance=build(diffusion["guidance"]),
+            shapes=[(channels, resolution // factor, resolution // factor) for channels, factor in scales],
+            seed=0,
+            keys=batch.positions,
+            view=batch.view,
+        )
+        decoder.eval().decode(pyramid)
+
+    return of_call([task, autoencoder], call, precision=config["hardware"]["precision"], device=device)
+
+
+class _Once(Denoiser):
+    """Asks a denoiser for the first prediction of each scale and batch size; counts the same for all others."""
+
+    def __init__(self, denoiser: Denoiser, ledger: Ledger) -> None:
+        super().__init__()
+        self.inner, self.channels, self.ledger = denoiser, denoiser.channels, ledger
+        self.known: dict[tuple[int, int], int] = {}
+
+    def condition(self, *, scale: int, coarse: Pyramid, context: Context, level: Tensor | None = None) -> Condition:
+        return self.inner.condition(scale=scale, coarse=coarse, context=context, level=level)
+
+    def forward(self, noisy: Tensor, time: Tensor, condition: Condition) -> Tensor:
+        kind = condition.scale, len(noisy)
+        if kind in self.known:
+            self.ledger.forward += self.known[kind]
+        else:
+            before = self.ledger.forward
+            self.inner(noisy, time, condition)
+            self.known[kind] = self.ledger.forward - before
+        return torch.zeros_like(noisy)
