@@ -9,7 +9,7 @@ import torch
 from frido.cli import dry_run
 from frido.cli.build import build
 from frido.cli.compose import compose
-from frido.cli.dry_run import dataset, disk, page, report, sampling, stage
+from frido.cli.dry_run import dataset, disk, page, run, sampling, stage
 from frido.cli.schema import check
 from frido.cli.second_stage import build_task
 from frido.data.latents import LatentTable
@@ -64,7 +64,9 @@ def test_a_batch_that_cannot_be_shared(capsys):
     assert main(["hardware=ddp", "hardware.devices=7", "engine.dry_run=true"]) == 2
 
 
-def test_a_file_that_is_not_there(capsys):
+def test_a_file_that_is_not_there(capsys, monkeypatch):
+    monkeypatch.setattr(run, "_first_stage", lambda config, looked: [])
+    monkeypatch.setattr(run, "_second_stage", lambda config, looked: [])
     code, told = said(capsys, *SCENES, "training.denoiser.init_from=nowhere")
     assert code == 1 and "1. training.denoiser.init_from" in told
 
@@ -90,7 +92,7 @@ def test_every_experiment(experiment, desk):
     config = compose("run", [f"experiment={experiment}", "size=tiny", *clip])
     check(config)
     looked, problems = dataset.look(config), []
-    stages = [found for count in (report._first_stage, report._second_stage) for found in count(config, looked)]
+    stages = [found for count in (run._first_stage, run._second_stage) for found in count(config, looked)]
     assert [found.name for found in stages] == ["autoencoder", "denoiser"]
     assert all(cost.backward > cost.forward > 0 for found in stages for cost in found.phases)
     assert all(found.bytes_at(found.micro) > sum(found.standing) > 0 for found in stages)

@@ -39,6 +39,11 @@ def main(root: Path) -> None:
         found["largest"] = distributed.largest(rank * 7, -rank, device=device)
         found["from_main"] = distributed.from_main(f"said by {rank}")
 
+        with distributed.in_step():
+            found["mean in a step"] = distributed.mean(torch.tensor([rank, 1.0]))
+            found["soon"] = distributed._within is distributed.group_of_steps() is not None
+        found["late"] = distributed._within is None
+
         task = ToyTask()
         for tensor in task.parameters():
             tensor.data.add_(rank)  # ranks may start from different weights

@@ -46,6 +46,7 @@ def test_small_words(ranks):
     assert first["mean"].tolist() == second["mean"].tolist() == [0.5, 1.0]
     assert first["largest"] == second["largest"] == [7, 0]
     assert second["from_main"] == "said by 0"
+    assert first["mean in a step"].tolist() == [0.5, 1.0] and first["soon"] and first["late"]
 
 
 def test_replicas_are_equal(ranks):

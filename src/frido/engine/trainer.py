@@ -1,6 +1,5 @@
 """The loop."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from frido.contracts import atomic
 from frido.contracts.batch import Batch
-from frido.contracts.errors import FridoError
 from frido.contracts.phase import Phase
 from frido.contracts.stream import Stream
 from frido.contracts.tracker import Tracker
-from frido.engine import checkpoint, distributed, optimizer_state
-from frido.engine.checkpoint import Checkpoint
+from frido.engine import checkpoint, distributed, out_of_memory
 from frido.engine.effort import Effort
 from frido.engine.ema import Ema
 from frido.engine.freezing import freeze
@@ -30,6 +27,7 @@ from frido.engine.optimization import Optimization
 from frido.engine.profile import Profiler
 from frido.engine.signals import Signals, Stopped
 from frido.engine.snapshots import Snapshots
+from frido.engine.state import State
 from frido.engine.stopwatch import Stopwatch
 from frido.engine.stretches import stretch
 from frido.engine.training import RAW, Training
@@ -86,7 +84,6 @@ class Trainer:
         _check_phases(phases, model)
         self.directory, self.phases, self.model, self.stream = directory, phases, model, stream
         self.training, self.tracker, self.device, self.during = training, tracker, device, during
-        self.facts = json.loads(json.dumps(dict(facts or {})))  # as a checkpoint gives it back: tuples are lists
         self.images_seen = 0
         self.losses = LossBudget(directory=directory, most=max_loss)
         self.not_finite = NotFinite(directory=directory, model=model, most=training.max_skipped)
@@ -111,6 +108,15 @@ class Trainer:
         self.ema = Ema(model, averages=training.averages)
         self.snapshots = Snapshots(directory=directory, averages=training.averages, model=model, writer=self.writer)
         self.window = Window()
+        self.state = State(
+            model=model,
+            ema=self.ema,
+            optimizations=self.optimizations,
+            window=self.window,
+            not_finite=self.not_finite,
+            training=training,
+            facts=facts or {},
+        )
         self.effort = Effort(phases, precision=training.precision, device=device)
         self.profiler = Profiler(directory=directory, steps=profile_steps, effort=self.effort, device=device)
         self._speed = Stopwatch()
@@ -132,9 +138,7 @@ class Trainer:
                     with self._speed.waiting(), stretch("data"):
                         batch = self.stream.at(self.images_seen).to(self.device)
                     self.losses.note(batch.lost)
-                    for optimization in self.optimizations.values():
-                        self.window.add(optimization.step(batch, images_seen=self.images_seen))
-                        distributed.copy_from_main(self.model.buffers())  # codebooks: the first rank's are everybody's
+                    self._step(batch)
                     self.images_seen += step
                     with stretch("ema"):
                         self.ema.update(self.model, images_seen=self.images_seen, batch=step)
@@ -175,6 +179,16 @@ class Trainer:
                 self.profiler.step(batch)
         distributed.barrier()
 
+    def _step(self, batch: Batch) -> None:
+        """Change the parameters of every phase."""
+        optimizers = [optimization.optimizer for optimization in self.optimizations.values()]
+        with out_of_memory.explained(
+            self.phases, optimizers=optimizers, training=self.training, batch=batch, device=self.device
+        ):
+            for optimization in self.optimizations.values():
+                self.window.add(optimization.step(batch, images_seen=self.images_seen))
+                distributed.copy_from_main(self.model.buffers())  # codebooks: the first rank's are everybody's
+
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:
         """Yield a copy of the model with averaged weights, for evaluation; whatever is done to it, the training goes on
@@ -191,23 +205,7 @@ class Trainer:
         with distributed.in_step():
             distributed.check_replicas(self.model.state_dict().values(), self.device)
         if distributed.is_main():
-            tensors: dict[str, Tensor] = {}
-            plain: dict[str, Any] = {}
-            for name, optimization in self.optimizations.items():
-                own, plain[name] = optimizer_state.take(optimization.optimizer)
-                tensors |= {f"{name}.{key}": tensor for key, tensor in own.items()}
-            state = {
-                "optimizers": plain,
-                "scalers": {name: one.scaler.state_dict() for name, one in self.optimizations.items()},
-                "window": self.window.state(),
-                "skipped": self.not_finite.in_a_row,
-                "drawn_with": self.training.drawn_with,
-                "due": due,
-                "numbers": dict(numbers),
-                "facts": self.facts,
-                "environment": environment(),
-            }
-            self.writer.write(Checkpoint(self.images_seen, self.model.state_dict(), self.ema.weights, tensors, state))
+            self.writer.write(self.state.take(self.images_seen, due=due, numbers=numbers))
         distributed.barrier()
 
     def restore(self) -> None:
@@ -219,7 +217,7 @@ class Trainer:
             path = checkpoint.latest(self.directory)
         path = distributed.from_main(path)
         if path is not None:
-            self._take_over(checkpoint.read(path), path)
+            self.images_seen = self.state.put(path)
         elif self.training.init_from is not None:
             self._start_from(Path(self.training.init_from))
         if distributed.is_main():
@@ -227,34 +225,6 @@ class Trainer:
         distributed.barrier()
         self.losses.restore()
         self.not_finite.restore(self.not_finite.in_a_row)
-
-    def _take_over(self, found: Checkpoint, path: Path) -> None:
-        if found.state["facts"] != self.facts:
-            raise FridoError(
-                f"checkpoint {path}",
-                got=f"trained with {found.state['facts']}",
-                wanted=f"the same as now: {self.facts}",
-                do="Bring the earlier data back, or start anew with run.fresh=true.",
-            )
-        now = environment()
-        changed = [f"{key} {was} -> {now[key]}" for key, was in found.state["environment"].items() if now[key] != was]
-        if changed:
-            log.warning(
-                "continued under other conditions (%s): the same up to rounding, not bit for bit", ", ".join(changed)
-            )
-        checkpoint.fill(self.model, found.weights, path)
-        self.ema.restore(found.averages)
-        for name, optimization in self.optimizations.items():
-            own = {
-                key.removeprefix(f"{name}."): tensor
-                for key, tensor in found.optimizers.items()
-                if key.startswith(f"{name}.")
-            }
-            optimizer_state.put(optimization.optimizer, own, found.state["optimizers"][name])
-            optimization.scaler.load_state_dict(found.state["scalers"][name])
-        self.not_finite.in_a_row = found.state["skipped"]
-        self.window.restore(found.state["window"])
-        self.images_seen = found.images_seen
 
     def _start_from(self, source: Path) -> None:
         """Put in initial weights, from which the averages start as well."""
@@ -287,15 +257,6 @@ class Trainer:
     def _log(self, values: Mapping[str, float]) -> None:
         if distributed.is_main() and values:
             self.tracker.log(values, images=self.images_seen)
-
-
-def environment() -> dict[str, Any]:
-    """Return what a bitwise equal continuation needs to find unchanged."""
-    return {
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "ranks": distributed.world_size(),
-    }
 
 
 def _others(trained: Mapping[str, Sequence[nn.Parameter]], name: str) -> list[nn.Parameter]:

@@ -3,6 +3,6 @@
 Nothing is written, trained or downloaded.
 """
 
-from frido.cli.dry_run.report import report
+from frido.cli.dry_run.run import report
 
 __all__ = ["report"]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from frido.cli.build import build
+from frido.cli.second_stage import PARTS
 from frido.contracts.batch import Batch
 from frido.contracts.context import Context
 from frido.contracts.denoiser import Condition, Denoiser
@@ -33,6 +34,8 @@ def cost(task: Any, autoencoder: Any, batch: Batch, config: Mapping[str, Any], *
     def call(copies: list[Any], ledger: Ledger) -> None:
         drawing, decoder = copies
         drawing.denoiser = _Once(drawing.denoiser, ledger)
+        for part in PARTS:
+            setattr(drawing, part, getattr(task, part))  # with values: guidance may depend on the noise level
         pyramid = drawing.generate(
             batch.annotations,
             sampler=build(diffusion["sampler"]),
