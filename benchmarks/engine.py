@@ -32,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,13 @@ STAGES = {"denoiser": "denoiser", "autoencoder": "autoencoder and discriminator"
 ARMS = ("bare loop", "bare loop with averages", "engine")
 WARM_UP, EVERY = 4, 16
 Step = Callable[[int], None]
+
+
+@cache
+def composed(*overrides: str) -> dict[str, Any]:
+    from frido.cli.compose import compose
+
+    return compose("run", overrides)
 
 
 class Setting:
@@ -57,11 +65,10 @@ class Setting:
         import torch
 
         from frido.cli.build import build
-        from frido.cli.compose import compose
         from frido.contracts.context import ContextWidths
         from frido.data.sources.scenes import VOCABULARY
 
-        config = compose("run", [f"size={size}", *OVERRIDES])
+        config = composed(f"size={size}", *OVERRIDES)
         plan = config["training"][stage]
         budget = {"images": steps * plan["batch"], "picture_every_images": None, "snapshot_every_images": None}
         self.training = build(plan | budget | {"precision": "bf16"} | changes)

@@ -8,12 +8,12 @@ Prints Markdown tables, and as the last line all of it as JSON. Every arm is a p
 standard error as they are measured. 511.678 M weights, latents of 4 channels on grids of 16 and 32, native layout,
 77 tokens of 640 channels that are given ready made.
 
-Training: a step is the engine's own, both scales, with the noise drawn, clipping, AdamW and the average of weights.
+Training: a step is the engine's own, both scales, with the noise drawn, clipping, AdamW and the averages of weights.
 The batch is doubled until memory ends; each size compiles for itself. FLOPs are counted, forward and backward, without
 what checkpointing computes again: the share of the peak is of useful work. Sampling: latents only, no decoder;
 DPM-Solver++ with 20 steps per scale and guidance, a condition made once per scale. `compiled` is what
-hardware.compile=true does. Times are medians after a warm-up, with the device synchronised; `first` is the first
-call, compilation included. Memory is the most that tensors held, weights, optimizer and average included.
+hardware.compile=whole does. Times are medians after a warm-up, with the device synchronised; `first` is the first
+call, compilation included. Memory is the most that tensors held, weights, optimizer and averages included.
 """
 
 import argparse
@@ -22,9 +22,11 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 ARMS: dict[str, dict[str, bool]] = {
@@ -185,14 +187,22 @@ def steps(task: Any, config: dict[str, Any], batch: Any, repeats: int, device: s
 
     from frido.cli.build import build
     from frido.engine.ema import Ema
+    from frido.engine.not_finite import NotFinite
     from frido.engine.optimization import Optimization
 
     task.train()
     (phase,) = task.phases()
     budget = {"batch": batch.size, "images": batch.size * 10**6}
     settings = build(config["training"]["denoiser"] | budget)
-    optimization = Optimization(phase, others=[], training=settings, device=torch.device(device))
-    ema = Ema(task, average=settings.average)
+    optimization = Optimization(
+        phase,
+        parameters=list(phase.trained()),
+        others=[],
+        training=settings,
+        not_finite=NotFinite(directory=Path(tempfile.gettempdir()), model=task, most=0),
+        device=torch.device(device),
+    )
+    ema = Ema(task, averages=settings.averages)
     seen = 0
 
     def step() -> None:

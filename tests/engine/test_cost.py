@@ -294,4 +294,4 @@ def test_the_largest_micro_batch_that_fits():
     assert sizes == [1, 2, 3, 4, 6, 8, 12, 24]
     assert memory.most(lines, room=room * 1.01, among=sizes) == 8
     assert memory.most(lines, room=room * 0.99, among=sizes) == 6
-    assert memory.most(lines, room=0.0, among=sizes) is None
+    assert memory.most(lines, room=0, among=sizes) is None

@@ -30,7 +30,7 @@ PYRAMID = ["experiment=vg_sg2im", "autoencoder/loss=adversarial", "denoiser.drop
 ACCUMULATED = ["training.autoencoder.micro_batch=8", "training.denoiser.micro_batch=8"]
 TWO_RANKS = ["hardware=ddp", "hardware.device=cpu", "hardware.devices=2", "hardware.threads=1"]
 QUICK = ["experiment=ldm_unconditional", "autoencoder=identity", "autoencoder.factors=[4]", "size.autoencoder_images=0"]
-"""Of three starts, not four: only the denoiser trains."""
+"""Three starts, not four: only the denoiser trains."""
 
 
 def prove(root: Path, *overrides: str) -> int:
@@ -63,7 +63,7 @@ def test_two_ranks(tmp_path):
 
 
 TASKS = {
-    "autoencoding": [*PYRAMID, *ACCUMULATED, "size.images=0", "hardware.precision=bf16"],
+    "autoencoding": [*QUICK[:1], "autoencoder=kl", "autoencoder/loss=adversarial", *ACCUMULATED],
     "pyramid diffusion": [*PYRAMID, *ACCUMULATED, "hardware.precision=bf16"],
     "LDM": ["experiment=ldm_text", *ACCUMULATED, "denoiser.dropout=0.1", "hardware.precision=bf16"],
 }
@@ -176,6 +176,7 @@ def test_every_recipe_can_be_made_short(tmp_path, recipe, ranks):
         assert training["batch"] % ranks == 0 and training["images"] == 8 * training["batch"]
         assert training["checkpoint_every_images"] == training["images"] // 2
         assert training["schedule"]["warmup_images"] < training["images"] // 2
+    assert short["stages"] == ["data", "autoencoder", "latents", "denoiser"]
     kept = ("autoencoder", "conditioning", "view", "denoiser", "task", "hardware", "seed", "metrics")
     assert {name: short[name] for name in kept} == {name: config[name] for name in kept}
 
@@ -192,6 +193,13 @@ def test_what_is_made_short(tmp_path):
     assert short["first_stage"]["loss"]["start_images"] == 2 * autoencoder["batch"]
     assert short["data"]["source"]["train"] == 8 and short["data"]["source"]["val"] == SCENES["val"]
     assert short["diffusion"]["sampler"]["steps"] == 1
+
+
+def test_quotas_stay_whole(tmp_path):
+    config = compose("run", ["task/scales=quotas", "task.scales.quotas=[1,4]", "size.batch=20"])
+    short = shortened(config, root=tmp_path, tracking=config["tracking"])
+    check(short)
+    assert short["training"]["denoiser"]["batch"] == 5
 
 
 class TestDifferences:

@@ -16,7 +16,7 @@ from frido.cli import provenance
 from frido.cli.compose import compose
 from frido.cli.locks import hold
 from frido.cli.proof import differences, processes
-from frido.cli.proof.short import HALF, STAGES, TRAINED, half, shortened
+from frido.cli.proof.short import HALF, TRAINED, half, shortened
 from frido.cli.rundir import RunDirectory, run_hash
 from frido.cli.schema import check
 from frido.contracts import atomic
@@ -135,7 +135,7 @@ def _say_what_comes(config: Mapping[str, Any], trained: Mapping[str, int], place
 
 
 def _command(directory: RunDirectory) -> list[str]:
-    return [f"run={directory.path}", f"stages=[{','.join(STAGES)}]"]
+    return [f"run={directory.path}", f"stages=[{','.join(directory.config['stages'])}]"]
 
 
 def _to_the_end(directory: RunDirectory) -> None:
@@ -166,10 +166,11 @@ def _there(root: Path, pattern: str) -> Callable[[], bool]:
 
 
 def _failed(directory: RunDirectory, code: int) -> FridoError:
-    said = (directory.path / LOG).read_text(errors="replace").splitlines()[-SAID_LINES:]
+    log = directory.path / LOG
+    said = log.read_text(errors="replace").splitlines()[-SAID_LINES:]
     return FridoError(
         f"a small copy of the recipe, in {directory.path}",
-        got="\n          ".join([f"exit code {code}, and", *said]),
+        got="\n          ".join([f"exit code {code}; the end of {log} is", *said]),
         wanted="stages that run to their end",
         do=f"python -m frido.run {' '.join(_command(directory))}",
     )

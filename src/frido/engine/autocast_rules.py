@@ -56,19 +56,20 @@ def cast(
         to: Casts a tensor; may remember what it made.
     """
 
-    def everything(dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
-        return tree_map(lambda leaf: to(leaf, dtype) if _is_float(leaf) else leaf, (args, kwargs))
-
     if name in LOW:
-        return everything(low)
+        return _all_to(low, (args, kwargs), to)
     if name in FLOAT32[kind]:
-        return everything(torch.float32)
+        return _all_to(torch.float32, (args, kwargs), to)
     if kind == "accelerator" and name in SUMMED and kwargs.get("dtype") is None:
         return args, {**kwargs, "dtype": torch.float32} if _is_float(args[0]) else kwargs
     if name in WIDEST and (kind == "accelerator" or name in ("cat", "stack")):
-        types = [leaf.dtype for leaf in tree_leaves((args, kwargs)) if _is_float(leaf)]
-        return everything(torch.float32 if torch.float32 in types else low) if types else (args, kwargs)
+        types = {leaf.dtype for leaf in tree_leaves((args, kwargs)) if _is_float(leaf)}
+        return _all_to(torch.float32 if torch.float32 in types else low, (args, kwargs), to)
     return args, kwargs
+
+
+def _all_to(dtype: torch.dtype, both: Any, to: Callable[[Tensor, torch.dtype], Tensor]) -> Any:
+    return tree_map(lambda leaf: to(leaf, dtype) if _is_float(leaf) else leaf, both)
 
 
 def _is_float(value: object) -> bool:

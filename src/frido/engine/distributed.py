@@ -1,7 +1,7 @@
 """Several processes that train one model. With one process every function here is a plain answer."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeVar
@@ -215,14 +215,26 @@ def copy_from_main(tensors: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def check_replicas(tensors: Iterable[Tensor], device: torch.device) -> None:
-    """Raise if ranks hold different weights: a loss was then differentiated outside DDP, and the run is worthless."""
+def check_replicas(tensors: Mapping[str, Tensor], device: torch.device) -> None:
+    """Raise if ranks hold different weights: a loss was then differentiated outside DDP, and the run is worthless.
+
+    Compared are two sums over each tensor, one of them weighted by position, so that exchanged values are seen too.
+    """
     if world_size() == 1:
         return
-    own = torch.stack([tensor.detach().double().sum().to(device) for tensor in tensors])
+    own = torch.stack([sums for tensor in tensors.values() for sums in _sums(tensor.detach(), device)])
     first = own.clone()
     dist.broadcast(first, src=0, group=_within)
-    if any(largest(int(not torch.equal(own, first)), device=device)):
+    wrong = (own != first).view(-1, 2).any(dim=1).nonzero().flatten().tolist()
+    found = [name for names in from_all([list(tensors)[index] for index in wrong]) for name in names]
+    if found:
         raise RuntimeError(
-            "the replicas of the model differ between ranks: a gradient was computed outside DDP's forward"
+            f"the replicas of the model differ between ranks, as in {found[0]} ({len(set(found))} tensors): "
+            "a gradient was computed outside DDP's forward"
         )
+
+
+def _sums(tensor: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    values = tensor.flatten().double()
+    places = torch.arange(len(values), dtype=torch.float64, device=values.device)
+    return values.sum().to(device), (values @ places).to(device)

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -52,10 +53,10 @@ class Ledger(TorchDispatchMode):
         if key in self._seen:
             return
 
-        def gone(_: object) -> None:
-            self.live -= size
-            del self._seen[key]
-
-        self._seen[key] = weakref.ref(storage, gone)
+        self._seen[key] = weakref.ref(storage, partial(self._forget, key, size))
         self.live += size
         self.peak = max(self.peak, self.live)
+
+    def _forget(self, key: int, size: int, _: object) -> None:
+        self.live -= size
+        del self._seen[key]

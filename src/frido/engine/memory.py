@@ -86,7 +86,7 @@ def lines(few: Sequence[PhaseCost], many: Sequence[PhaseCost], *, images: tuple[
     return found
 
 
-def most(lines: Mapping[str, Line], *, room: float, among: Iterable[int]) -> int | None:
+def most(lines: Mapping[str, Line], *, room: int | float, among: Iterable[int]) -> int | None:
     """Return the largest of some sizes of micro-batches that every phase has `room` for, bytes; `None` if none fits."""
     fitting = [size for size in among if max(line.at(size) for line in lines.values()) <= room]
     return max(fitting, default=None)

@@ -152,6 +152,6 @@ def _need(costs: Sequence[PhaseCost]) -> int:
     return max(cost.peak for cost in costs)
 
 
-def size(count: float) -> str:
+def size(count: int | float) -> str:
     """Return a number of bytes for people: `1.5 GB`, `12 MB`; 1 GB is 2^30 bytes."""
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.3g} MB"

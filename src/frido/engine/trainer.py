@@ -203,7 +203,7 @@ class Trainer:
     def save(self, *, due: bool, numbers: Mapping[str, float]) -> None:
         """Begin to write a checkpoint (first rank), if the replicas agree; for the arguments see `keep.Kept`."""
         with distributed.in_step():
-            distributed.check_replicas(self.model.state_dict().values(), self.device)
+            distributed.check_replicas(self.model.state_dict(), self.device)
         if distributed.is_main():
             self.writer.write(self.state.take(self.images_seen, due=due, numbers=numbers))
         distributed.barrier()

@@ -45,12 +45,12 @@ def show(config: Mapping[str, Any], looked: Looked, stages: Sequence[Stage], pro
     console.print(f"dry run: {wrong}")
 
 
-def size(count: float) -> str:
+def size(count: int | float) -> str:
     """Return a number of bytes for people; 1 GB is 2^30 bytes."""
     return f"{count / 2**30:.2f} GB" if count >= 2**30 else f"{count / 2**20:.1f} MB"
 
 
-def flops(count: float) -> str:
+def flops(count: int | float) -> str:
     """Return floating-point operations for people."""
     for letter, unit in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9)):
         if count >= unit:
@@ -63,13 +63,13 @@ def takes(stage: Stage, kind: str) -> int:
     return stage.bytes_at(stage.micro) + DRIVER[kind]
 
 
-def largest(stage: Stage, room: float, kind: str) -> int | None:
+def largest(stage: Stage, room: int | float, kind: str) -> int | None:
     """Return the largest micro-batch that a device of `room` bytes has memory for; `None` where none fits."""
     fitting = [micro for micro in stage.sizes if stage.bytes_at(micro) + DRIVER[kind] <= USABLE * room]
     return max(fitting, default=None)
 
 
-def advice(stage: Stage, room: float, kind: str) -> str:
+def advice(stage: Stage, room: int | float, kind: str) -> str:
     """Return a setting with which a training fits into `room` bytes."""
     micro = largest(stage, room, kind)
     if micro is not None:
@@ -113,7 +113,7 @@ def _table(stages: Sequence[Stage], kind: str) -> Table:
     return table
 
 
-def _fits(stage: Stage, room: float, kind: str) -> str:
+def _fits(stage: Stage, room: int | float, kind: str) -> str:
     found = largest(stage, room, kind)
     if found is not None:
         return str(found)

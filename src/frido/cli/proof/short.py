@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-STAGES = ("data", "autoencoder", "latents", "denoiser")
 TRAINED = ("autoencoder", "denoiser")
 
 HALF = 4
@@ -29,11 +28,14 @@ def shortened(config: Mapping[str, Any], *, root: Path, tracking: Mapping[str, A
         tracking: Takes the place of the recipe's own.
     """
     short = copy.deepcopy(dict(config))
-    short |= {"stages": list(STAGES), "tracking": dict(tracking), "run": {"root": str(root), "fresh": False}}
+    second = short["training"]["denoiser"]["images"] > 0
+    stages = ["data", "autoencoder", *(["latents", "denoiser"] if second else [])]
+    short |= {"stages": stages, "tracking": dict(tracking), "run": {"root": str(root), "fresh": False}}
     short["engine"] = {**short["engine"], "dry_run": False, "profile_steps": 0}
     ranks = short["hardware"]["devices"] * short["hardware"]["nodes"]
+    cycle = max(1, sum(short["task"].get("scales", {}).get("quotas") or []))
     for stage in TRAINED:
-        _shorten(short["training"][stage], ranks)
+        _shorten(short["training"][stage], ranks, cycle=cycle if stage == "denoiser" else 1)
     joins = HALF // 2 * short["training"]["autoencoder"]["batch"]
     for node in _holding("start_images", short["first_stage"]):
         node["start_images"] = min(node["start_images"], joins)
@@ -52,9 +54,10 @@ def half(training: Mapping[str, Any]) -> int:
     return int(training["images"]) // 2
 
 
-def _shorten(training: dict[str, Any], ranks: int) -> None:
+def _shorten(training: dict[str, Any], ranks: int, *, cycle: int) -> None:
+    """Make budgets small; a micro-batch stays a multiple of `cycle` images."""
     share = max(1, training["batch"] // ranks)
-    micro = min(training["micro_batch"] or share, MICRO_BATCH)
+    micro = min(training["micro_batch"] or share, -(-MICRO_BATCH // cycle) * cycle)
     parts = min(share // (training["micro_batch"] or share), MICRO_BATCHES)
     batch = training["batch"] = ranks * micro * max(1, parts)
     training["micro_batch"] = None if training["micro_batch"] is None else micro
