@@ -1,5 +1,6 @@
 """`run=RUN_DIR ...`: go on with, or use, a run that exists. Its configuration is data, checked like any other."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from frido.cli import averages, prove_resume
 from frido.cli.amend import amended, at
 from frido.cli.compose import parsed
 from frido.cli.drawing import Drawing, word
-from frido.cli.launch import announce, work
+from frido.cli.launch import announce, await_rank_0, work
 from frido.cli.locks import hold
 from frido.cli.rundir import RunDirectory
 from frido.cli.schema import check
@@ -55,9 +56,13 @@ def again(arguments: Sequence[str]) -> int:
         from frido.cli import photo  # numpy, which other commands answer without
 
         photo.check(drawing.image, drawing.mask, config["size"]["resolution"])
+    now = {**config, "stages": frozen["stages"]}
+    if int(os.environ.get("RANK", 0)) > 0:
+        await_rank_0(directory, now)
+        return work(directory, config["stages"], drawing=drawing)
     with hold(directory.path, wait=False):
         directory.make()
-        directory.freeze({**config, "stages": frozen["stages"]})
+        directory.freeze(now)
         announce(directory, arguments, config)
         return work(directory, config["stages"], drawing=drawing)
 

@@ -48,7 +48,7 @@ def start(config: Mapping[str, Any], *, name: str, arguments: Sequence[str]) -> 
     if int(os.environ.get("RANK", 0)) > 0:
         if finished.with_page(directory, config["stages"]):
             return 0
-        _await_rank_0(directory, config)
+        await_rank_0(directory, config)
         return work(directory, config["stages"])
     if config["run"]["fresh"] or not (directory.path / "config.yaml").is_file():
         check_there(config)
@@ -141,7 +141,7 @@ def _check_machines(hardware: Mapping[str, Any], arguments: Sequence[str]) -> No
     )
 
 
-def _await_rank_0(directory: RunDirectory, config: Mapping[str, Any]) -> None:
+def await_rank_0(directory: RunDirectory, config: Mapping[str, Any]) -> None:
     """Wait until the first process has frozen the same configuration."""
     file, deadline = directory.path / "config.yaml", time.monotonic() + RANK_0_SECONDS
     while not (file.is_file() and file.read_text() == dump(config)):

@@ -33,6 +33,11 @@ def refuse_early(primary: str, overrides: Sequence[str], directory: Path) -> Non
                 wanted=f"one of {menu(available[group])}",
                 do=f"{key}={available[group][0]}, or leave it out",
             )
+        if group in available and re.fullmatch(r"[\d.+-][\d.e+-]*", value):
+            others = [o for o in overrides if o != override]
+            close = suggestions(key, unresolved(primary, others, directory))
+            wanted = f"one of the group {group}: {menu(available[group])}; or a setting by its whole path"
+            raise FridoError(key, got=value, wanted=wanted, do=f"{(close or [key])[0]}={value}")
         if override.startswith("~") and "." in key and not key.startswith(REMOVABLE):
             raise FridoError(
                 key,

@@ -54,6 +54,9 @@ class Optimization:
                     phase,
                     device_ids=[device] if device.type == "cuda" else None,
                     process_group=distributed.group_of_steps(),
+                    # Else DDP orders its sums anew after the first step, also after that of a resumed training. With
+                    # two ranks that changes no bit, and on GPUs no bits are promised.
+                    find_unused_parameters=device.type == "cpu" and distributed.world_size() > 2,
                 )
 
     def step(self, batch: Batch, *, images_seen: int) -> dict[str, float]:
