@@ -63,7 +63,7 @@ def test_a_batch_that_cannot_be_shared(capsys):
 
 
 def test_a_file_that_is_not_there(capsys, monkeypatch):
-    monkeypatch.setattr(run, "_first_stage", lambda config, looked: [])
+    monkeypatch.setattr(run, "_first_stage", lambda config, looked, problems: [])
     monkeypatch.setattr(run, "_second_stage", lambda config, looked: [])
     code, told = said(capsys, *SCENES, "training.denoiser.init_from=nowhere")
     assert code == 1 and "1. training.denoiser.init_from" in told
@@ -72,13 +72,14 @@ def test_a_file_that_is_not_there(capsys, monkeypatch):
 def test_a_full_disk_and_a_small_machine(capsys, monkeypatch):
     monkeypatch.setattr(run, "_second_stage", lambda config, looked: [])
     monkeypatch.setattr(disk, "free", lambda root: 2**20)
-    monkeypatch.setattr(disk, "memory_of_machine", lambda device: 44 * 2**20)
-    code, told = said(capsys, *SCENES)
+    monkeypatch.setattr(disk, "memory_of_machine", lambda device: 100 * 2**20)
+    large = (*SCENES, "size.autoencoder_batch=64")
+    code, told = said(capsys, *large)
     assert code == 1
     assert "1. run.root=runs" in told and "2. memory of the training of autoencoder" in told
     setting = next(line for line in told.splitlines() if "do:     training.autoencoder.micro_batch=" in line)
     monkeypatch.setattr(disk, "free", lambda root: 2**40)
-    code, told = said(capsys, *SCENES, setting.split()[1])
+    code, told = said(capsys, *large, setting.split()[1])
     assert code == 0, told
 
 
@@ -91,11 +92,19 @@ def test_every_experiment(experiment, desk):
     config = compose("run", [f"experiment={experiment}", "size=tiny", *clip])
     check(config)
     looked, problems = dataset.look(config), []
-    stages = [found for count in (run._first_stage, run._second_stage) for found in count(config, looked)]
-    assert [found.name for found in stages] == ["autoencoder", "denoiser"]
+    stages = [*run._first_stage(config, looked, problems), *run._second_stage(config, looked)]
+    assert not problems and [found.name for found in stages] == ["autoencoder", "denoiser"]
     assert all(cost.backward > cost.forward > 0 for found in stages for cost in found.phases)
     assert all(found.bytes_at(found.micro) > sum(found.standing) > 0 for found in stages)
     page.show(config, looked, stages, problems)
+
+
+def test_a_network_that_cannot_be_had(capsys, monkeypatch):
+    monkeypatch.setattr(run, "_second_stage", lambda config, looked: [])
+    code, told = said(capsys, *SCENES, "autoencoder/loss=adversarial", "first_stage.loss.perceptual.trunk=nowhere")
+    assert code == 1 and "1. first_stage.loss.perceptual" in told
+    assert "autoencoder: counted without its perceptual network" in told
+    assert "an image, discriminator: forward" in told
 
 
 @pytest.mark.slow

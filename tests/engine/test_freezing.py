@@ -11,13 +11,7 @@ from frido.engine import checkpoint, optimizer_state
 from frido.engine.freezing import freeze
 from tests.engine.toys import BATCH, ToyStream, ToyTask, trainer
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_frozen_parameters_keep_their_bits_and_cost_no_state(tmp_path):

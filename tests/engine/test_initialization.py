@@ -15,13 +15,7 @@ from frido.engine import checkpoint, initialization
 from frido.engine.training import RAW
 from tests.engine.toys import BATCH, ToyTask, trainer
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

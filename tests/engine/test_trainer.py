@@ -18,12 +18,7 @@ DOUBLE = {"precision": "fp32", "clip_norm": None, "optimizer": partial(torch.opt
 NO_WARMUP = {"schedule": Constant(warmup_images=0)}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def after(directory, *, dropout: float = 0.0, **changes) -> dict[str, torch.Tensor]:

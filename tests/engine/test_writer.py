@@ -25,12 +25,7 @@ from tests.engine.toys import BATCH, Generating, ToyStream, ToyTask, newest, tra
 store = checkpoint.store
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

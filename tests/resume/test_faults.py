@@ -29,7 +29,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from frido.cli.compose import compose
 from frido.cli.locks import hold
@@ -48,12 +47,7 @@ class PowerCutError(Exception):
     """Ends a training without a word."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

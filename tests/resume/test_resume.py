@@ -47,12 +47,7 @@ def look(images_seen: int, averaged: nn.Module) -> dict[str, float]:
     return {}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=["fp32", "bf16"])

@@ -144,6 +144,8 @@ def _summary(stages: Sequence[Stage], kind: str, world: int) -> str:
             f"{stage.name}: {sum(stage.parameters.values()) / 1e6:.1f} M parameters, {flops(steps)} an image, "
             f"{size(takes(stage, kind))} on each of {world}, checkpoints of {size(stage.checkpoint)}"
         )
+        if stage.note:
+            parts.append(f"{stage.name}: {stage.note}")
     return "\n".join(parts)
 
 

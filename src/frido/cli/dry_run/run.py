@@ -28,27 +28,40 @@ def report(config: Mapping[str, Any]) -> int:
     with _telling("looking at the data"):
         looked = dataset.look(config)
     problems += looked.problems
-    for count in (_first_stage, _second_stage):
-        with _collected(problems):
-            stages += count(config, looked)
+    with _collected(problems):
+        stages += _first_stage(config, looked, problems)
+    with _collected(problems):
+        stages += _second_stage(config, looked)
     problems += _too_large(config, stages)
     page.show(config, looked, stages, problems)
     return 1 if problems else 0
 
 
-def _first_stage(config: Mapping[str, Any], looked: "Looked") -> "list[Stage]":
-    """Return the training of the first stage, unless there is nothing to train."""
+def _first_stage(config: Mapping[str, Any], looked: "Looked", problems: list[FridoError]) -> "list[Stage]":
+    """Return the training of the first stage, unless there is nothing to train.
+
+    Where its perceptual network is not there, it is counted without, and `problems` say so.
+    """
     from frido.cli.build import build
     from frido.cli.dry_run import stage
     from frido.engine.without_values import WithoutWeights
 
     training = build(config["training"]["autoencoder"])
+    node, loss = {**config["first_stage"], "weights": None}, config["first_stage"]["loss"]
     with WithoutWeights(), _telling("building the autoencoder"):
-        task = build({**config["first_stage"], "weights": None}, autoencoder=_autoencoder(config))
+        autoencoder, note = _autoencoder(config), ""
+        try:
+            task = build(node, autoencoder=autoencoder)
+        except FridoError as error:
+            if not loss.get("perceptual"):
+                raise
+            problems.append(error)
+            task = build({**node, "loss": {**loss, "perceptual": None}}, autoencoder=autoencoder)
+            note = "counted without its perceptual network"
     if not training.images or not any(True for _ in task.autoencoder.parameters()):
         return []
     with _telling("counting the training of the autoencoder"):
-        return [stage.of_first(config, task, training, looked.dataset.reading, looked.known)]
+        return [stage.of_first(config, task, training, looked.dataset.reading, looked.known, note=note)]
 
 
 def _second_stage(config: Mapping[str, Any], looked: "Looked") -> "list[Stage]":

@@ -28,7 +28,8 @@ class Stage(NamedTuple):
     `sizes` are the micro-batches that divide a process's share; `others` are bytes that it takes beside its own model
     (a fixed network), and `moments` the bytes at the worst moment of what is done between steps. `drawing` is the cost
     of an image in floating-point operations; `encoding` that of the latents of a training image, where they are made
-    anew each time. `kept`, `snapshots` and `table` are bytes on disk.
+    anew each time. `kept`, `snapshots` and `table` are bytes on disk. `note`
+    says what is left out.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Stage(NamedTuple):
     kept: int
     snapshots: int
     table: int
+    note: str
 
     def bytes_at(self, micro: int) -> int:
         """Return the memory of one process's device, without what its driver takes."""
@@ -55,7 +57,9 @@ class Stage(NamedTuple):
         return sum(self.standing) + self.others + own
 
 
-def of_first(config: Mapping[str, Any], task: Any, training: Training, reading: Any, known: Known) -> Stage:
+def of_first(
+    config: Mapping[str, Any], task: Any, training: Training, reading: Any, known: Known, *, note: str
+) -> Stage:
     """Return what the training of the first stage needs."""
     device = torch.device(config["hardware"]["device"])
     at_once = max(1, min(64, LOOKED_AT_PIXELS // config["size"]["resolution"] ** 2))
@@ -82,6 +86,7 @@ def of_first(config: Mapping[str, Any], task: Any, training: Training, reading: 
         encoding=0.0,
         drawing=None,
         table=0,
+        note=note,
     )
 
 
@@ -133,6 +138,7 @@ def of_second(
         encoding=encoding,
         drawing=drawing.operations / drawn.size,
         table=disk.table(drawn, known.images) if dataset.fixed else 0,
+        note="",
     )
 
 
