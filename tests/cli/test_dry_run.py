@@ -101,7 +101,8 @@ def test_every_experiment(experiment, desk):
 
 def test_a_network_that_cannot_be_had(capsys, monkeypatch):
     monkeypatch.setattr(run, "_second_stage", lambda config, looked: [])
-    code, told = said(capsys, *SCENES, "autoencoder/loss=adversarial", "first_stage.loss.perceptual.trunk=nowhere")
+    parts = ("autoencoder/loss=adversarial", "autoencoder/loss/perceptual=lpips")
+    code, told = said(capsys, *SCENES, *parts, "first_stage.loss.perceptual.trunk=nowhere")
     assert code == 1 and "1. first_stage.loss.perceptual" in told
     assert "autoencoder: counted without its perceptual network" in told
     assert "an image, discriminator: forward" in told
@@ -126,7 +127,7 @@ def test_drawing_costs_what_its_steps_do():
 
     def drawn(steps: int, weight: float) -> int:
         config["diffusion"]["sampler"]["steps"], config["diffusion"]["guidance"]["weight"] = steps, weight
-        return sampling.cost(task, autoencoder, batch, config, device=CPU).operations
+        return sampling.cost(task, autoencoder, batch, config, device=CPU, together=8).operations
 
     two, four, five = (drawn(steps, 1.0) for steps in (2, 4, 5))
     assert four - two == 2 * (five - four) > 0

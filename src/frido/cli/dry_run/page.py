@@ -32,15 +32,15 @@ def show(config: Mapping[str, Any], looked: Looked, stages: Sequence[Stage], pro
         f"dry run for {world} {'process' if world == 1 else 'processes'} on {kind} "
         f"({hardware['nodes']} x {hardware['devices']}, {hardware['precision']}): nothing is written or trained"
     )
-    console.print(f"data: {looked.known.note}", markup=False)
+    console.print(f"data: {looked.known.note}", markup=False, soft_wrap=True)
     if looked.known.images is not None:
         console.print(f"      {looked.known.images} training images")
     if stages:
         console.print(_table(stages, kind))
         console.print(_disk(config, stages))
-        console.print(_summary(stages, kind, world))
+        console.print(_summary(stages, kind, world), soft_wrap=True)
     for number, problem in enumerate(problems, 1):
-        console.print(f"{number}. {problem}", markup=False)
+        console.print(f"{number}. {problem}", markup=False, soft_wrap=True)
     wrong = f"{len(problems)} thing{'s' if len(problems) > 1 else ''} wrong, above" if problems else "nothing wrong"
     console.print(f"dry run: {wrong}")
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -46,9 +47,9 @@ def _first_stage(config: Mapping[str, Any], looked: "Looked", problems: list[Fri
     from frido.cli.dry_run import stage
     from frido.engine.without_values import WithoutWeights
 
-    training = build(config["training"]["autoencoder"])
-    node, loss = {**config["first_stage"], "weights": None}, config["first_stage"]["loss"]
-    with WithoutWeights(), _telling("building the autoencoder"):
+    node, loss = config["first_stage"], config["first_stage"]["loss"]
+    with WithoutWeights(), _telling("building the autoencoder"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*no-op")  # weights from a file: only their shapes are looked at
         autoencoder, note = _autoencoder(config), ""
         try:
             task = build(node, autoencoder=autoencoder)
@@ -58,8 +59,9 @@ def _first_stage(config: Mapping[str, Any], looked: "Looked", problems: list[Fri
             problems.append(error)
             task = build({**node, "loss": {**loss, "perceptual": None}}, autoencoder=autoencoder)
             note = "counted without its perceptual network"
-    if not training.images or not any(True for _ in task.autoencoder.parameters()):
+    if not config["training"]["autoencoder"]["images"] or not any(True for _ in task.autoencoder.parameters()):
         return []
+    training = build(config["training"]["autoencoder"])
     with _telling("counting the training of the autoencoder"):
         return [stage.of_first(config, task, training, looked.dataset.reading, looked.known, note=note)]
 
@@ -71,13 +73,13 @@ def _second_stage(config: Mapping[str, Any], looked: "Looked") -> "list[Stage]":
     from frido.cli.second_stage import build_task
     from frido.engine.without_values import WithoutWeights
 
-    training = build(config["training"]["denoiser"])
     with WithoutWeights(), _telling("building the denoiser"):
         autoencoder = _autoencoder(config)
         task = build_task(config, autoencoder=autoencoder, vocabulary=looked.known.vocabulary)
     task.check_sampling(*(build(config["diffusion"][part]) for part in ("sampler", "guidance")))
-    if not training.images:
+    if not config["training"]["denoiser"]["images"]:
         return []
+    training = build(config["training"]["denoiser"])
     with _telling("counting the training of the denoiser"):
         return [stage.of_second(config, task, autoencoder, training, looked.dataset, looked.known)]
 

@@ -16,38 +16,47 @@ from frido.engine.cost import CallCost, of_call
 from frido.engine.ledger import Ledger
 
 
-def cost(task: Any, autoencoder: Any, batch: Batch, config: Mapping[str, Any], *, device: torch.device) -> CallCost:
-    """Return what it costs to draw the images of a batch, by the sampler and guidance of a configuration.
+def cost(
+    task: Any, autoencoder: Any, batch: Batch, config: Mapping[str, Any], *, device: torch.device, together: int
+) -> CallCost:
+    """Return what it costs to draw images by the sampler and guidance of a configuration: operations of one of them,
+    and memory of several that are drawn at once.
 
-    The sampler runs all its steps; the network computes once in each scale, and counts for every time that it is asked.
+    The sampler runs all its steps, on one image and on two; the network computes once in each scale, and counts for
+    every time that it is asked.
 
     Args:
         task: The second stage.
         autoencoder: The first.
-        batch: Without images.
+        batch: Two images or more, without the images.
         config: Resolved.
         device: Where it is computed.
+        together: Images that are drawn at once.
     """
     diffusion, resolution = config["diffusion"], config["size"]["resolution"]
     scales = list(zip(autoencoder.channels, autoencoder.factors, strict=True))
 
-    def call(copies: list[Any], ledger: Ledger) -> None:
-        drawing, decoder = copies
-        drawing.denoiser = _Once(drawing.denoiser, ledger)
-        for part in PARTS:
-            setattr(drawing, part, getattr(task, part))  # with values: guidance may depend on the noise level
-        pyramid = drawing.generate(
-            batch.annotations,
-            sampler=build(diffusion["sampler"]),
-            guidance=build(diffusion["guidance"]),
-            shapes=[(channels, resolution // factor, resolution // factor) for channels, factor in scales],
-            seed=0,
-            keys=batch.positions,
-            view=batch.view,
-        )
-        decoder.eval().decode(pyramid)
+    def drawn(some: Batch) -> CallCost:
+        def call(copies: list[Any], ledger: Ledger) -> None:
+            drawing, decoder = copies
+            drawing.denoiser = _Once(drawing.denoiser, ledger)
+            for part in PARTS:
+                setattr(drawing, part, getattr(task, part))  # with values: guidance may depend on the noise level
+            pyramid = drawing.generate(
+                some.annotations,
+                sampler=build(diffusion["sampler"]),
+                guidance=build(diffusion["guidance"]),
+                shapes=[(channels, resolution // factor, resolution // factor) for channels, factor in scales],
+                seed=0,
+                keys=some.positions,
+                view=some.view,
+            )
+            decoder.eval().decode(pyramid)
 
-    return of_call([task, autoencoder], call, precision=config["hardware"]["precision"], device=device)
+        return of_call([task, autoencoder], call, precision=config["hardware"]["precision"], device=device)
+
+    one, two = drawn(batch.rows(0, 1)), drawn(batch.rows(0, 2))
+    return CallCost(one.operations, one.peak + (together - 1) * (two.peak - one.peak))
 
 
 class _Once(Denoiser):

@@ -28,8 +28,7 @@ class Stage(NamedTuple):
     `sizes` are the micro-batches that divide a process's share; `others` are bytes that it takes beside its own model
     (a fixed network), and `moments` the bytes at the worst moment of what is done between steps. `drawing` is the cost
     of an image in floating-point operations; `encoding` that of the latents of a training image, where they are made
-    anew each time. `kept`, `snapshots` and `table` are bytes on disk. `note`
-    says what is left out.
+    anew each time. `kept`, `snapshots` and `table` are bytes on disk. `note` says what is left out.
     """
 
     name: str
@@ -114,8 +113,8 @@ def of_second(
         return images._replace(images=None, segmentation=None, pyramid=latents, view=view)
 
     costs: dict[int, Any] = {}
-    drawn = batch(min(DRAWN_AT_ONCE, config["size"]["watched"]), 0)
-    drawing = sampling.cost(task, autoencoder, drawn._replace(pyramid=None), config, device=device)
+    drawn, together = batch(2, 0), min(DRAWN_AT_ONCE, config["size"]["watched"])
+    drawing = sampling.cost(task, autoencoder, drawn._replace(pyramid=None), config, device=device, together=together)
     moments = {"drawing pictures": drawing.peak + copy}
     encoding = 0.0
     share = training.split(_world(config))[0]
@@ -136,7 +135,7 @@ def of_second(
         others=memory.size_of(autoencoder.state_dict().values()),
         moments=moments,
         encoding=encoding,
-        drawing=drawing.operations / drawn.size,
+        drawing=drawing.operations,
         table=disk.table(drawn, known.images) if dataset.fixed else 0,
         note="",
     )
