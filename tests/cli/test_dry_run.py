@@ -13,8 +13,8 @@ from frido.cli.dry_run import dataset, disk, page, run, sampling, stage
 from frido.cli.schema import check
 from frido.cli.second_stage import build_task
 from frido.data.latents import LatentTable
-from frido.engine import memory
-from frido.engine.without_values import WithoutWeights
+from frido.engine.counting import memory
+from frido.engine.counting.without_values import WithoutWeights
 from frido.run import main
 from tests.conditioning import given
 from tests.conf.menu import GROUPS

@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from frido.contracts.context import Context, ContextWidths
 from frido.contracts.phase import Phase
-from frido.engine import memory
-from frido.engine.cost import flops_per_image, of_call, of_step
-from frido.engine.ledger import Ledger
+from frido.engine.counting import memory
+from frido.engine.counting.cost import flops_per_image, of_call, of_step
+from frido.engine.counting.ledger import Ledger
+from frido.engine.counting.without_values import ACCELERATOR, CPU, WithoutValues, WithoutWeights
 from frido.engine.precision import autocast
-from frido.engine.without_values import ACCELERATOR, CPU, WithoutValues, WithoutWeights
 from tests.denoisers import options
 from tests.engine.toys import ToyStream, ToyTask
 

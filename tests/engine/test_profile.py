@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
-from frido.engine import distributed, profile
-from frido.engine.profile import WARM_UP
+from frido.engine import distributed
 from frido.engine.signals import Stopped
-from frido.engine.stretches import NAMES, stretch
+from frido.engine.speed import profile
+from frido.engine.speed.profile import WARM_UP
+from frido.engine.speed.stretches import NAMES, stretch
 from tests.engine.toys import BATCH, ToyStream, trainer
 
 

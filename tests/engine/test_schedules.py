@@ -17,7 +17,7 @@ from frido.engine.learning_rates.constant import Constant
 from frido.engine.learning_rates.cosine import Cosine
 from frido.engine.learning_rates.inverse_square_root import InverseSquareRoot
 from frido.engine.learning_rates.linear import Linear
-from frido.engine.stopwatch import Stopwatch
+from frido.engine.speed.stopwatch import Stopwatch
 from frido.engine.trainer import due
 from frido.engine.window import Window
 from tests.conf.menu import CONF

@@ -9,9 +9,11 @@ import torch.distributed as dist
 from torch import nn
 
 from frido.contracts.phase import Phase
-from frido.engine import cost, distributed, effort, peak, stopwatch
-from frido.engine.effort import Effort
-from frido.engine.stopwatch import Stopwatch
+from frido.engine import distributed
+from frido.engine.counting import cost
+from frido.engine.speed import effort, peak, stopwatch
+from frido.engine.speed.effort import Effort
+from frido.engine.speed.stopwatch import Stopwatch
 from tests.engine.toys import BATCH, ToyStream, ToyTask, trainer
 
 CPU = torch.device("cpu")

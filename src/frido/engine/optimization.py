@@ -14,7 +14,7 @@ from frido.engine import distributed
 from frido.engine.not_finite import NotFinite
 from frido.engine.precision import autocast, scaler
 from frido.engine.seeding import reseed
-from frido.engine.stretches import stretch
+from frido.engine.speed.stretches import stretch
 from frido.engine.training import Training
 
 

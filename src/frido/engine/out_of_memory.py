@@ -9,9 +9,9 @@ import torch
 from frido.contracts.batch import Batch
 from frido.contracts.errors import FridoError
 from frido.contracts.phase import Phase
-from frido.engine import memory
-from frido.engine.cost import PhaseCost, of_step
-from frido.engine.room import room
+from frido.engine.counting import memory
+from frido.engine.counting.cost import PhaseCost, of_step
+from frido.engine.counting.room import room
 from frido.engine.training import Training
 
 WORDS = ("can't allocate memory", "not enough memory", "cannot allocate memory", "out of memory", "bad_alloc")

@@ -16,7 +16,6 @@ from frido.contracts.phase import Phase
 from frido.contracts.stream import Stream
 from frido.contracts.tracker import Tracker
 from frido.engine import checkpoint, distributed, out_of_memory
-from frido.engine.effort import Effort
 from frido.engine.ema import Ema
 from frido.engine.freezing import freeze
 from frido.engine.guard import undisturbed
@@ -24,12 +23,13 @@ from frido.engine.initialization import initialize
 from frido.engine.loss_budget import LossBudget
 from frido.engine.not_finite import NotFinite
 from frido.engine.optimization import Optimization
-from frido.engine.profile import Profiler
 from frido.engine.signals import Signals, Stopped
 from frido.engine.snapshots import Snapshots
+from frido.engine.speed.effort import Effort
+from frido.engine.speed.profile import Profiler
+from frido.engine.speed.stopwatch import Stopwatch
+from frido.engine.speed.stretches import stretch
 from frido.engine.state import State
-from frido.engine.stopwatch import Stopwatch
-from frido.engine.stretches import stretch
 from frido.engine.training import RAW, Training
 from frido.engine.window import Window
 from frido.engine.writer import Writer
@@ -58,7 +58,7 @@ class Trainer:
         tracker: Takes the logged means; used on the first rank only.
         device: Where model and phases are.
         max_loss: Samples that may turn out unreadable, over all ranks, before the training stops.
-        profile_steps: To trace, see `frido.engine.profile`; 0 traces none.
+        profile_steps: To trace, see `frido.engine.speed.profile`; 0 traces none.
         during: Called on every rank with `(images seen, copy of the model with averaged weights)` every
             `training.picture_every_images` and at the end, before the checkpoint of the same moment; what it returns
             is logged. It may do anything with the copy and with random generators: the training does not feel it.

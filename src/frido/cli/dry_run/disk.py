@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from frido.contracts.batch import Batch
-from frido.engine import memory
 from frido.engine.averages.power import Power
-from frido.engine.memory import Standing
+from frido.engine.counting import memory
+from frido.engine.counting.memory import Standing
 from frido.engine.training import Training
 
 

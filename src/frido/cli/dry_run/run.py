@@ -45,7 +45,7 @@ def _first_stage(config: Mapping[str, Any], looked: "Looked", problems: list[Fri
     """
     from frido.cli.build import build
     from frido.cli.dry_run import stage
-    from frido.engine.without_values import WithoutWeights
+    from frido.engine.counting.without_values import WithoutWeights
 
     node, loss = config["first_stage"], config["first_stage"]["loss"]
     with WithoutWeights(), _telling("building the autoencoder"), warnings.catch_warnings():
@@ -71,7 +71,7 @@ def _second_stage(config: Mapping[str, Any], looked: "Looked") -> "list[Stage]":
     from frido.cli.build import build
     from frido.cli.dry_run import stage
     from frido.cli.second_stage import build_task
-    from frido.engine.without_values import WithoutWeights
+    from frido.engine.counting.without_values import WithoutWeights
 
     with WithoutWeights(), _telling("building the denoiser"):
         autoencoder = _autoencoder(config)

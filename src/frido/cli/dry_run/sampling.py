@@ -12,8 +12,8 @@ from frido.contracts.batch import Batch
 from frido.contracts.context import Context
 from frido.contracts.denoiser import Condition, Denoiser
 from frido.contracts.pyramid import Pyramid
-from frido.engine.cost import CallCost, of_call
-from frido.engine.ledger import Ledger
+from frido.engine.counting.cost import CallCost, of_call
+from frido.engine.counting.ledger import Ledger
 
 
 def cost(

@@ -6,20 +6,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from frido.cli.at_once import at_once
 from frido.cli.dry_run import disk, sampling
 from frido.cli.dry_run.dataset import Known, scenes
 from frido.contracts.batch import Batch
 from frido.contracts.phase import Phase
-from frido.engine import memory
-from frido.engine.cost import PhaseCost, of_call, of_step
+from frido.engine.counting import memory
+from frido.engine.counting.cost import PhaseCost, of_call, of_step
+from frido.engine.counting.memory import Line, Standing
 from frido.engine.freezing import freeze
-from frido.engine.memory import Line, Standing
 from frido.engine.training import Training
-
-DRAWN_AT_ONCE = 64
-"""Images that are drawn together while training (see `frido.cli.stages.denoiser`)."""
-LOOKED_AT_PIXELS = 2**20
-"""Of the held-out images that are reconstructed together (see `frido.cli.stages.autoencoder`)."""
 
 
 class Stage(NamedTuple):
@@ -61,8 +57,7 @@ def of_first(
 ) -> Stage:
     """Return what the training of the first stage needs."""
     device = torch.device(config["hardware"]["device"])
-    at_once = max(1, min(64, LOOKED_AT_PIXELS // config["size"]["resolution"] ** 2))
-    looked = _batch(config, reading, known, at_once, first=0)
+    looked = _batch(config, reading, known, at_once(config), first=0)
     copy = memory.size_of(task.state_dict().values())
     moment = of_call(
         [task.autoencoder],
@@ -113,7 +108,7 @@ def of_second(
         return images._replace(images=None, segmentation=None, pyramid=latents, view=view)
 
     costs: dict[int, Any] = {}
-    drawn, together = batch(2, 0), min(DRAWN_AT_ONCE, config["size"]["watched"])
+    drawn, together = batch(2, 0), min(at_once(config), config["size"]["watched"])
     drawing = sampling.cost(task, autoencoder, drawn._replace(pyramid=None), config, device=device, together=together)
     moments = {"drawing pictures": drawing.peak + copy}
     encoding = 0.0

@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from frido.cli import health
+from frido.cli.at_once import at_once
 from frido.cli.build import build
 from frido.cli.session import Session
 from frido.contracts import atomic
@@ -20,8 +21,6 @@ from frido.report.curves import duration_seconds
 from frido.tracking.several import SeveralTrackers
 
 WATCHED_IMAGES, FINAL_IMAGES, SHOWN = 256, 1024, 8
-PIXELS = 2**20
-"""Of one batch while looking: bounds memory."""
 
 
 def run(session: Session) -> None:
@@ -45,7 +44,7 @@ def fill(session: Session, directory: Path) -> None:
         autoencoder = task.autoencoder.eval().requires_grad_(False)
         _draw(session, directory, autoencoder, SeveralTrackers(trackers=[]), images_seen=0)
     if not autoencoder.calibrated:
-        seen = session.once(batch=_batch(session), count=task.calibration_images, share=True)
+        seen = session.once(batch=at_once(session.config), count=task.calibration_images, share=True)
         autoencoder.calibrate(batch.pixels.to(session.device) for batch in seen)
     cards = final_cards(session, directory, task, autoencoder, evaluation)
     if session.is_first:
@@ -131,9 +130,5 @@ def _draw(session: Session, directory: Path, autoencoder: Any, tracker: Any, *, 
 
 def _images(session: Session, split: str, *, count: int) -> Iterator[Tensor]:
     """Yield this rank's share of the first `count` images of a split, on the CPU."""
-    for rows in session.in_order(split, batch=_batch(session), count=count, share=True):
+    for rows in session.in_order(split, batch=at_once(session.config), count=count, share=True):
         yield rows.pixels
-
-
-def _batch(session: Session) -> int:
-    return max(1, min(64, PIXELS // session.config["size"]["resolution"] ** 2))

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from frido.cli.at_once import at_once
 from frido.cli.session import Session, progress
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
@@ -39,7 +40,7 @@ def write(session: Session, split: str, file: Path) -> None:
     frozen = session.frozen
     ids: list[str] = []
     parts: list[list[Tensor]] = []
-    rows = session.in_order(split, batch=64, count=len(session.rows(split)))
+    rows = session.in_order(split, batch=at_once(session.config), count=len(session.rows(split)))
     with session.autocast():
         for batch in progress(rows, f"codes, {split}"):
             codes = frozen.pyramid_to_codes(frozen.encode(batch.pixels.to(session.device)))

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from frido.cli import pictures, provenance
+from frido.cli.at_once import at_once
 from frido.cli.build import build
 from frido.cli.latent_stream import latent_stream
 from frido.cli.session import Session
@@ -29,7 +30,7 @@ def run(session: Session) -> None:
     split, _ = session.held_out("val")
     watched = [
         session.with_view(session.with_latents(batch), task.view)
-        for batch in session.in_order(split, batch=64, count=config["size"]["watched"], share=True)
+        for batch in session.in_order(split, batch=at_once(config), count=config["size"]["watched"], share=True)
     ]
 
     with session.first_alone() as alone:

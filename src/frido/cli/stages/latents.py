@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from frido.cli.at_once import at_once
 from frido.cli.session import Session, progress
 from frido.contracts.lost import Lost
 from frido.data.latents import LatentTable
@@ -41,7 +42,7 @@ def encode(session: Session) -> LatentTable:
     view = session.new_view(session.frozen).to(session.device)
     lost: dict[tuple[str, str], Lost] = {}
     batches = []
-    for batch in progress(session.once(batch=64), "latents"):
+    for batch in progress(session.once(batch=at_once(session.config)), "latents"):
         lost |= {(one.shard, one.key): one for one in batch.lost}
         loss_budget.check(list(lost.values()), most=session.data.max_loss)
         encoded = session.with_view(session.with_latents(batch), view)

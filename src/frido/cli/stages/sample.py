@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from frido.cli import pictures, wished
+from frido.cli.at_once import at_once
 from frido.cli.session import Session, progress
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
-BATCH = 64
 ANECDOTES = 100  # fewer images than this are looked at, not counted
 
 
@@ -33,7 +33,9 @@ def held_out(session: Session) -> None:
             check_drawn_alike(folder, protocol)
             return
         task = session.trained_task()
-        for batch in progress(list(session.in_order(split, batch=BATCH, count=count, share=True)), "sampling"):
+        for batch in progress(
+            list(session.in_order(split, batch=at_once(session.config), count=count, share=True)), "sampling"
+        ):
             columns = {"real": batch.pixels, "generated": session.generate(task, session.with_view(batch, task.view))}
             if (shown := task.view.picture(batch)) is not None:
                 columns["shown"] = shown

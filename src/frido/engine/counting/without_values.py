@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from frido.contracts.batch import Annotations, Batch
-from frido.engine import autocast_rules
+from frido.engine.counting import autocast_rules
 from frido.engine.precision import autocast
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from torch import nn
 
 from frido.contracts.batch import Batch
 from frido.contracts.phase import Phase
-from frido.engine.ledger import Ledger
-from frido.engine.without_values import WithoutValues, batch_without_values, place_of, without_values
+from frido.engine.counting.ledger import Ledger
+from frido.engine.counting.without_values import WithoutValues, batch_without_values, place_of, without_values
 
 
 class PhaseCost(NamedTuple):
@@ -21,7 +21,7 @@ class PhaseCost(NamedTuple):
 
     Operations are floating-point operations for one image, 2 for a multiply-add. `held` is what the forward pass of a
     micro-batch keeps for its backward pass; `peak` is all that is alive at the worst moment beside what stands all the
-    time (`frido.engine.memory`): inputs, activations, gradients, intermediate results. Both in bytes.
+    time (`frido.engine.counting.memory`): inputs, activations, gradients, intermediate results. Both in bytes.
     """
 
     phase: str

@@ -17,8 +17,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from frido.contracts import atomic
 from frido.contracts.batch import Batch
-from frido.engine import distributed, stretches
-from frido.engine.effort import Effort
+from frido.engine import distributed
+from frido.engine.speed import stretches
+from frido.engine.speed.effort import Effort
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from frido.contracts.phase import Phase
-from frido.engine.cost import PhaseCost
+from frido.engine.counting.cost import PhaseCost
 
 
 class Standing(NamedTuple):

@@ -11,7 +11,9 @@ import torch.distributed as dist
 
 from frido.contracts.batch import Batch
 from frido.contracts.phase import Phase
-from frido.engine import cost, distributed, peak
+from frido.engine import distributed
+from frido.engine.counting import cost
+from frido.engine.speed import peak
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class Effort:
         `peak_memory_bytes` is the most that this process held so far: of the GPU as torch allocated it, else of the
         machine's memory. `flops_per_second` is over all ranks, 2 for a multiply-add, of forward and backward passes as
         written: what is computed again to save memory counts once. `peak_share` is its share of what the ranks reach
-        in products of matrices (`frido.engine.peak`). The last two are absent where nobody could count.
+        in products of matrices (`frido.engine.speed.peak`). The last two are absent where nobody could count.
         """
         self._memory = max(self._memory, _most_memory(self.device))  # before the peak is measured, which takes some
         found = {"peak_memory_bytes": float(self._memory)}
