@@ -39,7 +39,7 @@ class Reading(Session):
 
     def __init__(self, *batches: Batch, max_loss: int) -> None:
         self.batches, self.device, self.frozen = batches, torch.device("cpu"), None
-        self.data = SimpleNamespace(max_loss=max_loss)
+        self.data, self.config = SimpleNamespace(max_loss=max_loss), {"size": {"resolution": 64}}
 
     def new_view(self, autoencoder):
         return torch.nn.Identity()
