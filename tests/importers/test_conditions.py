@@ -65,7 +65,7 @@ def test_released_conditioning(name, words):
     asked = ["size=tiny", "data.reading.max_objects=30"]
     if "masked" in expected:
         asked += [f"conditioning.tokenizer.file={words}"]
-    node = recipe.composed(model, "frido", condition, asked, factor=4)["conditioning"]
+    node = recipe.composed(model, "frido", condition, asked, averaged=True, factor=4)["conditioning"]
     assert node["_target_"].endswith(target)
     assert {key: node[key] for key in expected} == expected
     vocabulary = Vocabulary(tuple(map(str, range(178))), (), ())
@@ -116,6 +116,8 @@ def test_what_no_option_can_do_is_refused(model, word):
 def test_more_objects_than_places():
     model = {"cond_stage_config": encoder("BERTEmbedder", **IDS), "cond_stage_key": "objects"}
     condition = conditions.read(model, LABELS | {"max_objects_per_image": 8}, stage=STAGE, chosen=None)
-    config = recipe.composed(model, "frido", condition, ["size=tiny", "data.reading.max_objects=9"], factor=4)
+    config = recipe.composed(
+        model, "frido", condition, ["size=tiny", "data.reading.max_objects=9"], averaged=True, factor=4
+    )
     with pytest.raises(FridoError, match="at most 8"):
         recipe.check_room(config)
