@@ -87,7 +87,6 @@ def programs(conf, tmp_path, monkeypatch):
 
 
 def test_a_job_is_submitted_once(programs, conf, worked, refused, capsys, tmp_path):
-    pytest.importorskip("submitit")
     assert main(["hardware=slurm"]) == 0
     directory = only_run()
     assert yaml.safe_load((directory / "config.yaml").read_text())["hardware"]["slurm"]["partition"] == "main"
@@ -104,7 +103,6 @@ def test_a_job_is_submitted_once(programs, conf, worked, refused, capsys, tmp_pa
 
 
 def test_what_slurm_says_is_passed_on(programs, conf, capsys):
-    pytest.importorskip("submitit")
     programs("sbatch", "#!/bin/sh\necho 'sbatch: error: invalid partition specified: main' >&2; exit 1\n")
     assert main(["hardware=slurm"]) == 2
     assert "got:    sbatch: error: invalid partition specified: main" in capsys.readouterr().err

@@ -49,8 +49,7 @@ def chaos(tmp_path: Path, overrides: list[str], *, kills: int, seed: int) -> Non
     print(differences.table(compared.rows))
     assert compared.differences == {}
     assert {"stages", "vg_sg2im"} == {row.folder.partition("/")[0] for row in compared.rows}
-    # A kill that waited for a moment can come a little after it.
-    assert hit["packing"] and hit["writing a checkpoint"] >= kills // 5
+    assert hit["packing"] >= kills // 10 and hit["writing a checkpoint"] >= kills // 5
 
 
 def life(root: Path, overrides: list[str], *, after: float, moment: tuple[str, ...]) -> str | None:
@@ -74,7 +73,8 @@ def life(root: Path, overrides: list[str], *, after: float, moment: tuple[str, .
             assert process.wait() == 0, log.read_text()[-3000:]
             return None
         processes.kill(process)
-    if found(root, (PACKING,)) - before:
+    # What it waited for may have another name by now: one of an earlier life, whose unfinished shard is written anew.
+    if found(root, (PACKING,)) - (set() if moment == (PACKING,) else before):
         return "packing"
     return "writing a checkpoint" if found(root, WRITING) - before else at(root)
 

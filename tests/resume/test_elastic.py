@@ -156,7 +156,6 @@ def cluster() -> Iterator[None]:
         pytest.skip("no sbatch on this machine: see the end of this file")
     if subprocess.run(["sinfo", "-h", "-t", "idle,mix"], capture_output=True).stdout == b"":
         pytest.skip("sinfo knows no machine that is free")
-    pytest.importorskip("submitit")
     yield
 
 
