@@ -89,6 +89,16 @@ def test_each_scale_alone(model):
 
 @every
 @torch.no_grad()
+def test_first_scales_are_decoded_with_nothing_in_place_of_the_finer_ones(model):
+    model.calibrate([images(model, 4)])
+    batch = images(model)
+    pyramid, made = model.encode(batch), model(batch)
+    torch.testing.assert_close(model.decode(pyramid[:1]), made.alone(0), atol=1e-4, rtol=1e-3)
+    assert model.decode(pyramid[:1]).shape == batch.shape
+
+
+@every
+@torch.no_grad()
 def test_codes_and_back(model):
     model.calibrate([images(model, 4)])
     pyramid = model.encode(images(model))

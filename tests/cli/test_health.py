@@ -9,10 +9,14 @@ from frido.cli import health
 from frido.cli.build import build
 from frido.cli.compose import compose
 from frido.metrics.evaluation import Evaluation
-from frido.tasks.image_quality import psnr, ssim
+from frido.metrics.image_quality import psnr, ssim
 
-NOTHING = Evaluation(metrics={})
+NOTHING = {"perceptual": None, "evaluation": Evaluation(metrics={}), "reference": None}
 IMAGES = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def numbered(images):
+    return torch.arange(len(images)), images
 
 
 class Brightness(Perceptual):
@@ -25,7 +29,7 @@ class Brightness(Perceptual):
 
 
 def test_images_that_come_back_whole():
-    found = health.measure(Identity(factors=[1], seed=0), [IMAGES], perceptual=None, evaluation=NOTHING)
+    found = health.measure(Identity(factors=[1], seed=0), [numbered(IMAGES)], **NOTHING)
     assert found.numbers.keys() == {"psnr", "ssim"}, "one scale has no contribution of its own, no code is dead"
     assert found.numbers["psnr"] == pytest.approx(100)
     assert found.numbers["ssim"] == pytest.approx(1, abs=1e-3)
@@ -42,30 +46,33 @@ def test_numbers_are_means_over_images_however_they_are_cut():
         "psnr_alone_0": psnr(made.alone(0), IMAGES).mean(),
         "psnr_alone_1": psnr(made.alone(1), IMAGES).mean(),
     }
-    found = health.measure(autoencoder, [IMAGES[:1], IMAGES[1:]], perceptual=Brightness(), evaluation=NOTHING).numbers
+    pieces = [numbered(IMAGES[:1]), numbered(IMAGES[1:])]
+    found = health.measure(autoencoder, pieces, **NOTHING | {"perceptual": Brightness()}).numbers
     assert found == pytest.approx({name: float(value) for name, value in expected.items()}, rel=1e-5)
     assert found["psnr_alone_0"] < found["psnr_alone_1"]
 
 
+@torch.no_grad()
 def test_a_row_for_every_scale():
-    autoencoder = Identity(factors=[4, 1], seed=0)
+    """From the coarsest scale to all of them, then the finer ones alone."""
+    autoencoder = Identity(factors=[4, 2, 1], seed=0)
     rows = health.rows(autoencoder, IMAGES)
-    originals, reconstructions, coarse, fine = rows.split(len(IMAGES))
-    assert torch.equal(originals, IMAGES) and torch.equal(reconstructions, IMAGES) and torch.equal(fine, IMAGES)
-    assert torch.equal(coarse, autoencoder(IMAGES).alone(0)) and not torch.equal(coarse, IMAGES)
-    assert len(health.rows(Identity(factors=[1], seed=0), IMAGES)) == 2 * len(IMAGES)
+    assert list(rows) == ["real", "scale 0", "scales 0 to 1", "scales 0 to 2", "scale 1 alone", "scale 2 alone"]
+    assert torch.equal(rows["real"], IMAGES) and torch.equal(rows["scales 0 to 2"], IMAGES)
+    made = autoencoder(IMAGES)
+    assert torch.equal(rows["scale 0"], made.alone(0)) and torch.equal(rows["scales 0 to 1"], made.alone(1))
+    assert not torch.equal(rows["scale 0"], IMAGES)
+    assert list(health.rows(Identity(factors=[1], seed=0), IMAGES)) == ["real", "scale 0"]
 
 
 def test_distances_are_those_of_reconstructions_and_the_judge_is_not_asked():
     evaluation = build(compose("run", ["size=tiny"])["metrics"])
     images = torch.rand(104, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    found = health.measure(
-        Identity(factors=[1], seed=0), images.split(52), perceptual=None, evaluation=evaluation.of_features()
-    )
+    asked = NOTHING | {"evaluation": evaluation.of_features()}
+    pieces = zip(torch.arange(104).split(52), images.split(52), strict=True)
+    found = health.measure(Identity(factors=[1], seed=0), pieces, **asked)
     assert found.numbers.keys() == {"psnr", "ssim", "rfid/scenes@104"}
     assert found.numbers["rfid/scenes@104"] == pytest.approx(0, abs=1e-2)
     assert found.cards["rfid/scenes@104"]["extractor"] == "scenes"
-    few = health.measure(
-        Identity(factors=[1], seed=0), [images[:8]], perceptual=None, evaluation=evaluation.of_features()
-    )
+    few = health.measure(Identity(factors=[1], seed=0), [numbered(images[:8])], **asked)
     assert "rfid/scenes@8" not in few.numbers and "8 images" in few.cards["rfid/scenes@8"]["refused"]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from frido.conditioning.captions import read
-from frido.conditioning.graph_text import graph_text
 from frido.contracts import tokenizer
 from frido.contracts.errors import FridoError
+from frido.contracts.graph_text import graph_text
 from frido.contracts.scene import Vocabulary
 from tests.conditioning.given import CAPTIONS, VOCABULARY, bert_words, build, scenes, written
 from tests.denoisers import options

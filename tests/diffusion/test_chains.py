@@ -29,12 +29,13 @@ class Toy(Denoiser):
     def __init__(self):
         super().__init__()
         self.channels = tuple(channels for channels, _, _ in OWN)
-        self.conditions, self.calls = [], []
+        self.conditions, self.calls, self.told = [], [], {}
 
     def condition(self, *, scale, coarse, context, level=None):
         self.conditions.append((scale, coarse, level))
         below = sum((latent.mean((1, 2, 3)) for latent in coarse), torch.zeros(BATCH))
-        return Condition(scale, embedding=(context.pooled[:, 0] + below)[:, None])
+        self.told[scale] = (context.pooled[:, 0] + below)[:, None]
+        return Condition(scale, embedding=self.told[scale])
 
     def forward(self, noisy, time, condition):
         self.calls.append((condition.scale, time[0].item(), noisy))
@@ -55,6 +56,7 @@ def chains(
     layout="native",
     forcing=None,
     schedule=SCHEDULE,
+    watch=None,
     **kinds,
 ):
     """Return the pyramid and the toy that it was drawn with."""
@@ -83,6 +85,7 @@ def chains(
         own_shapes=OWN,
         noise=ChainNoise(**(noise | kinds)),
         given=list(given),
+        watch=watch,
     )
     return pyramid, toy
 
@@ -194,6 +197,34 @@ def test_little_strength_changes_little(sampler):
     assert len(toy.of_scale(0)) <= 3
     free, _ = chains(sampler=sampler, steps=50)
     assert (pyramid[0] - LATENTS[0]).abs().mean() < 0.5 * (free[0] - LATENTS[0]).abs().mean()
+
+
+def test_watching_tells_what_is_believed_at_every_step_and_changes_nothing(sampler, layout):
+    """Of several calls at a step the last is the one that counts."""
+    seen = {}
+    watched, toy = chains(sampler=sampler, layout=layout, watch=lambda *told: seen.update({told[:2]: told[2]}))
+    plain, _ = chains(sampler=sampler, layout=layout)
+    assert all(torch.equal(one, other) for one, other in zip(watched, plain, strict=True))
+    build = options.build("diffusion/sampler", sampler)(schedule=SCHEDULE, parameterization=V(), steps=4)
+    times = build.times[:-1].tolist()
+    assert list(seen) == [(scale, step) for scale in (0, 1) for step in range(len(times))]
+    arranged = options.build("diffusion/layout", layout)
+    for (scale, step), told in seen.items():
+        assert torch.equal(told[0], watched[0]) or scale == 0
+        *_, noisy = [noisy for time, noisy in toy.of_scale(scale) if time == pytest.approx(times[step], abs=1e-3)]
+        clean = torch.tanh(noisy) + toy.told[scale][:, :, None, None]
+        expected = arranged.restore((arranged.settle(clean, scale=scale, own=OWN),), own=OWN[scale : scale + 1])
+        torch.testing.assert_close(told[scale], expected[0], atol=1e-3, rtol=1e-3)
+
+
+def test_what_is_given_is_believed(layout):
+    """Kept parts are in what is told, and a scale that is not drawn is told as part of the next."""
+    given, seen = [Given(LATENTS[0], WHOLE[0], 1.0), Given(LATENTS[1], LEFT[1], 1.0)], {}
+    chains(given, layout=layout, watch=lambda *told: seen.update({told[:2]: told[2]}))
+    assert {scale for scale, _ in seen} == {1}
+    for coarse, fine in seen.values():
+        torch.testing.assert_close(coarse, LATENTS[0])
+        assert torch.equal(torch.where(LEFT[1], fine, 0), torch.where(LEFT[1], LATENTS[1], 0))
 
 
 BAD = {

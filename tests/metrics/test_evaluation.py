@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from frido.metrics.evaluation import Evaluation
-from tests.metrics.pictures import held_out
+from tests.metrics.pictures import held_out, score
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def evaluation() -> Evaluation:
 
 def test_the_names_a_report_looks_for(evaluation):
     images, scenes = held_out(120)
-    numbers, cards = evaluation.run([(images, images.flip(2), scenes)])
+    numbers, cards, parts, rows = score(evaluation, images, images.flip(2), scenes)
     judged = {
         f"judge/{word}{control}"
         for word in ("recall", "precision", "relations")
@@ -34,8 +34,8 @@ def test_worse_images_have_worse_numbers(evaluation):
     images, scenes = held_out(240)
     noise = torch.randint(-60, 61, images.shape)
     spoilt = (images.int() + noise).clamp(0, 255).byte()
-    fine = evaluation.run([(images[:120], images[120:], scenes[:120])]).numbers
-    bad = evaluation.run([(images[:120], spoilt[120:], scenes[:120])]).numbers
+    fine = score(evaluation, images[:120], images[120:], scenes[:120]).numbers
+    bad = score(evaluation, images[:120], spoilt[120:], scenes[:120]).numbers
     assert bad["fid/scenes@120"] > 1.5 * fine["fid/scenes@120"]
 
 
@@ -45,7 +45,7 @@ def test_each_image_is_looked_at_once(evaluation, monkeypatch):
     seen = []
     extract = extractor.extract
     monkeypatch.setattr(extractor, "extract", lambda part: seen.append(len(part)) or extract(part))
-    evaluation.run([(images, images, scenes)])
+    score(evaluation, images, images, scenes)
     assert sum(seen) == 240
 
 
@@ -84,7 +84,7 @@ def test_two_processes_give_the_numbers_of_one(evaluation, tmp_path):
     said = [process.communicate(timeout=120) for process in ranks]
     assert [process.returncode for process in ranks] == [0, 0], said
     numbers = [json.loads(output.splitlines()[-1]) for output, _ in said]
-    alone = evaluation.run([(images, images.flip(3), scenes)]).numbers
+    alone = score(evaluation, images, images.flip(3), scenes).numbers
     assert numbers[0] == numbers[1]
     assert numbers[0] == pytest.approx(alone, rel=1e-6)
 

@@ -12,7 +12,7 @@ from frido.metrics.features.inception import FILES, Inception
 from frido.metrics.features.inception_if_found import InceptionIfFound
 from frido.metrics.features.scenes import WEIGHTS, SceneFeatures
 from frido.metrics.fid import FID
-from tests.metrics.pictures import held_out
+from tests.metrics.pictures import held_out, sides
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,8 @@ def test_without_inception_numbers_of_photographs_say_so(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     bank = FeatureBank(extractor=InceptionIfFound(weights=None), statistics={"fid": partial(FID, minimum=100)})
     images, scenes = held_out(3)
-    bank.update(real=images, generated=images, scenes=scenes)
+    real, generated = sides(images, images)
+    bank.update(real=real, generated=generated, scenes=scenes)
     assert bank.compute() == {}
     assert bank.card()["refused"] == {
         "fid/inception": "no Inception weights here; docs/datasets.md says how to have them"

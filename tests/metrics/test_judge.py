@@ -4,8 +4,9 @@ import torch
 
 from frido.contracts.scene import Object, Relationship, Scene
 from frido.metrics.finder import WEIGHTS, Found, peaks, without_repeats
-from frido.metrics.judge import Judge, derangement
-from tests.metrics.pictures import held_out
+from frido.metrics.derangement import derangement
+from frido.metrics.judge import Judge
+from tests.metrics.pictures import batches, held_out
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +18,8 @@ def make():
 
 
 def scores(judge: Judge, generated, real, scenes, batch: int = 100) -> dict[str, float]:
-    for rows in torch.arange(len(scenes)).split(batch):
-        judge.update(real=real[rows], generated=generated[rows], scenes=[scenes[i] for i in rows.tolist()])
+    for of_real, of_generated, described in batches(real, generated, scenes, size=batch):
+        judge.update(real=of_real, generated=of_generated, scenes=described)
     return judge.compute()
 
 

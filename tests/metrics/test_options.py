@@ -3,17 +3,16 @@
 import math
 
 import pytest
-import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from frido.cli.compose import compose
 from frido.contracts.errors import FridoError
 from frido.contracts.metric import Metric
-from frido.metrics.evaluation import Evaluation
+from frido.metrics.evaluation import Evaluation, Result
 from frido.metrics.features.bank import FeatureBank
 from tests.conf.menu import GROUPS
-from tests.metrics.pictures import held_out
+from tests.metrics.pictures import held_out, score
 
 OPTIONS = GROUPS["metrics"]
 
@@ -37,10 +36,9 @@ def made(evaluation: Evaluation) -> list[Metric]:
     return [make() for make in evaluation.make.values()]
 
 
-def batches(count: int, size: int):
+def scored(evaluation: Evaluation, count: int, size: int) -> Result:
     images, scenes = held_out(120)
-    for rows in torch.arange(count).split(size):
-        yield images[rows], images.flip(3)[rows], [scenes[i] for i in rows.tolist()]
+    return score(evaluation, images[:count], images.flip(3)[:count], scenes[:count], size)
 
 
 def test_parts_are_metrics(evaluation):
@@ -48,7 +46,7 @@ def test_parts_are_metrics(evaluation):
 
 
 def test_numbers_are_finite_named_by_protocol_and_carded(evaluation):
-    numbers, cards = evaluation.run(batches(120, 50))
+    numbers, cards, _, _ = scored(evaluation, 120, 50)
     assert all(isinstance(value, float) and math.isfinite(value) for value in numbers.values())
     assert set(numbers) <= set(cards)
     assert all("weights_sha256" in card for card in cards.values())
@@ -56,19 +54,19 @@ def test_numbers_are_finite_named_by_protocol_and_carded(evaluation):
 
 
 def test_runs_do_not_see_each_other_and_batches_do_not_matter(evaluation):
-    once = evaluation.run(batches(120, 120)).numbers
-    again = evaluation.run(batches(120, 33)).numbers
+    once = scored(evaluation, 120, 120).numbers
+    again = scored(evaluation, 120, 33).numbers
     assert again == pytest.approx(once, rel=1e-5)
 
 
 def test_four_images_give_no_distance(evaluation, missing):
-    numbers, cards = evaluation.run(batches(4, 4))
+    numbers, cards, _, _ = scored(evaluation, 4, 4)
     assert not [name for name in numbers if name.startswith(("fid", "is"))]
     for name, card in cards.items():
         assert not name.startswith(("fid", "is")) or ("weights" if missing else "4 images") in card["refused"]
 
 
 def test_nothing_given_gives_nothing_and_says_so(evaluation):
-    numbers, cards = evaluation.run([])
+    numbers, cards, _, _ = evaluation.run([], paired=True, described=True, reference=None)
     assert numbers == {}
     assert all(card["refused"] for card in cards.values())

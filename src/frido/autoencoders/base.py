@@ -73,7 +73,10 @@ class Autoencoder(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, pyramid: Pyramid) -> Float[Tensor, "batch 3 height width"]:
-        """Return the images of a pyramid that is scaled as `encode` scales it; quantises where there are codebooks."""
+        """Return the images of a pyramid that is scaled as `encode` scales it; quantises where there are codebooks.
+
+        Of its first scales alone: what they draw with nothing (zeros, after the codebooks) in the finer ones' place.
+        """
 
     @property
     @abstractmethod

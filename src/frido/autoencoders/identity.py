@@ -13,7 +13,7 @@ from frido.nn.resample import nearest
 class Identity(Autoencoder):
     """Each scale is the image, averaged over squares of `factor` x `factor` pixels. Nothing is trained.
 
-    Only the finest scale is decoded; with factor 1 there it is the image, bit for bit.
+    Only the finest scale that is there is decoded; with factor 1 there it is the image, bit for bit.
 
     Args:
         factors: How many times smaller than the image each scale is, coarsest first: [1] is the image alone, [4, 1]
@@ -39,8 +39,9 @@ class Identity(Autoencoder):
 
     def decode(self, pyramid: Pyramid) -> Float[Tensor, "batch 3 height width"]:
         height, width = pyramid[-1].shape[-2:]
-        size = (height * self.factors[-1], width * self.factors[-1])
-        return nearest(pyramid[-1] / self.scale_factors[-1], size)
+        finest = len(pyramid) - 1
+        size = (height * self.factors[finest], width * self.factors[finest])
+        return nearest(pyramid[finest] / self.scale_factors[finest], size)
 
     @property
     def last_layer(self) -> nn.Parameter:

@@ -1,6 +1,6 @@
 """MS-VQGAN, the multi-scale vector-quantised autoencoder of Frido (Fan et al., 2023, section 3.1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -121,8 +121,10 @@ class MSVQGAN(Autoencoder):
 
     def decode(self, pyramid: Pyramid) -> Float[Tensor, "batch 3 height width"]:
         """Return images. A coarse latent may also lie on the finest grid already, as in the stacked layout."""
-        parts = zip(self._unscaled(pyramid), self._quantizers(), strict=True)
-        return self._paint(tuple(quantizer.quantise(latent) for latent, quantizer in parts))
+        first = len(pyramid)
+        parts = zip(pyramid, self.scale_factors[:first].unbind(), self._quantizers()[:first], strict=True)
+        quantised = tuple(quantizer.quantise(latent / factor) for latent, factor, quantizer in parts)
+        return self._paint((*quantised, *self._nothing(quantised[-1], self.factors[first - 1], self.factors[first:])))
 
     def pyramid_to_codes(self, pyramid: Pyramid) -> Codes:
         parts = zip(self._unscaled(pyramid), self._quantizers(), strict=True)
@@ -151,6 +153,12 @@ class MSVQGAN(Autoencoder):
             latents.append(quantizer.bound(self.project[scale](features)))
             quantised.append(quantise(quantizer, latents[-1]))
         return tuple(latents), tuple(quantised)
+
+    def _nothing(self, coarse: Tensor, factor: int, finer: Sequence[int]) -> Pyramid:
+        """Return zeros for the scales of factors `finer`; `coarse` is quantised, of a scale of `factor`."""
+        batch, channels, height, width = coarse.shape
+        sizes = [(height * factor // fine, width * factor // fine) for fine in finer]
+        return tuple(coarse.new_zeros(batch, channels, *size) for size in sizes)
 
     def _paint(self, quantised: Pyramid) -> Tensor:
         height, width = quantised[-1].shape[-2:]

@@ -17,8 +17,8 @@ from frido.cli.schema import check
 from frido.cli.suggest import key_and_value
 from frido.contracts.errors import FridoError
 
-CHANGEABLE = ("hardware", "tracking")
-"""Kept in the run's configuration: how it is computed, not what."""
+CHANGEABLE = ("hardware", "tracking", "metrics")
+"""Kept in the run's configuration: how it is computed and what is measured, not what it is."""
 REDRAWN = ("diffusion.sampler", "diffusion.guidance", "diffusion.teacher_forcing", "size.samples", "seed")
 """Where a drawing may differ from the run's own; of teacher forcing, what it does in sampling."""
 GROUPS = (*CHANGEABLE, "diffusion/sampler", "diffusion/guidance")
@@ -26,8 +26,8 @@ FILES = ("scenes", "image", "mask")
 NAMES = ("run", "stages", "ema", *FILES, "strength", "tag")
 WANTED = (
     "besides run=RUN_DIR: stages=[...], ema=NAME or LENGTH, scenes=FILE, image=FILE, mask=FILE, strength=NUMBER, "
-    "tag=NAME, diffusion/sampler..., diffusion/guidance..., size.samples, seed (of sampling), hardware..., "
-    "tracking...; "
+    "tag=NAME, diffusion/sampler..., diffusion/guidance..., size.samples, seed (of sampling), metrics..., "
+    "hardware..., tracking...; "
     "the rest of a run is frozen"
 )
 DRAWS, ALONGSIDE = "sample", ("ema", "sample", "evaluate", "report")

@@ -10,11 +10,13 @@ from frido.autoencoders import ranks
 from frido.autoencoders.base import Autoencoder
 from frido.autoencoders.losses.base import Perceptual
 from frido.cli import pictures
+from frido.contracts.metric import Pictures
 from frido.metrics.evaluation import Evaluation
+from frido.metrics.features.reference import Reference
+from frido.metrics.image_quality import psnr, ssim
 from frido.tasks.codebook_use import CodebookUse, perplexity, usage
-from frido.tasks.image_quality import psnr, ssim
 
-DISTANCES = ("fid/", "kid/")
+DISTANCES = ("fid/", "fd/", "kid/")
 """Beginnings of the metrics' names that compare reconstructions with originals."""
 
 
@@ -27,9 +29,16 @@ class Health(NamedTuple):
 
 @torch.no_grad()
 def measure(
-    autoencoder: Autoencoder, batches: Iterable[Tensor], *, perceptual: Perceptual | None, evaluation: Evaluation
+    autoencoder: Autoencoder,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    *,
+    perceptual: Perceptual | None,
+    evaluation: Evaluation,
+    reference: Reference | None,
 ) -> Health:
-    """Return how well images in [-1, 1] come back, and what scales and codes contribute; over the images of all ranks.
+    """Return how well images come back, and what scales and codes contribute; over the images of all ranks.
+
+    `batches` are of positions and of images in [-1, 1]; in `reference` features of these images are kept.
 
     Means over images: `psnr`, `ssim`, `lpips` (with a perceptual network) and, where there are several scales,
     `psnr_alone_S`, of what scale S draws with the latents of the others zeroed. Over all images together: the
@@ -42,8 +51,8 @@ def measure(
     use = CodebookUse(autoencoder).to(device)
     sums = torch.zeros(1 + len(names), dtype=torch.float64, device=device)
 
-    def pairs() -> Iterator[tuple[Tensor, Tensor, list]]:
-        for batch in batches:
+    def pairs() -> Iterator[tuple[Pictures, Pictures, list]]:
+        for positions, batch in batches:
             images = batch.to(device)
             made = autoencoder(images)
             values = [psnr(made.images, images), ssim(made.images, images)]
@@ -51,10 +60,12 @@ def measure(
             values += [psnr(made.alone(scale), images) for scale in scales]
             sums.add_(torch.stack([torch.ones_like(values[0]), *values]).double().sum(dim=1))
             use.add(use.count(made.codes), images=len(images))
-            yield pictures.to_uint8(images), pictures.to_uint8(made.images), []
+            sides = (pictures.to_uint8(side).to(device) for side in (images, made.images))
+            real, generated = (Pictures(positions, side) for side in sides)
+            yield real, generated, []
 
     compared = pairs()
-    result = evaluation.run(compared)
+    result = evaluation.run(compared, paired=True, described=False, reference=reference)
     for _ in compared:  # an evaluation without metrics does not look at them
         pass
     count, *totals = ranks.total(sums).tolist()
@@ -70,8 +81,16 @@ def measure(
 
 
 @torch.no_grad()
-def rows(autoencoder: Autoencoder, images: Tensor) -> Tensor:
-    """Return originals, their reconstructions and, with several scales, what each draws alone, coarsest first."""
-    made = autoencoder(images.to(autoencoder.scale_factors.device))
-    scales = range(len(autoencoder.factors)) if len(autoencoder.factors) > 1 else ()
-    return torch.cat([images, made.images.cpu(), *(made.alone(scale).cpu() for scale in scales)])
+def rows(autoencoder: Autoencoder, images: Tensor) -> dict[str, Tensor]:
+    """Return images by what they show: `real` ones, and their reconstructions from more and more of their scales.
+
+    From the coarsest alone to all of them; then what each finer scale draws alone.
+    """
+    images = images.to(autoencoder.scale_factors.device)
+    pyramid, made, last = autoencoder.encode(images), autoencoder(images), len(autoencoder.factors) - 1
+    shown = {"real": images, "scale 0": made.images if last == 0 else autoencoder.decode(pyramid[:1])}
+    for scale in range(1, last):
+        shown[f"scales 0 to {scale}"] = autoencoder.decode(pyramid[: scale + 1])
+    if last > 0:
+        shown[f"scales 0 to {last}"] = made.images
+    return shown | {f"scale {scale} alone": made.alone(scale) for scale in range(1, last + 1)}

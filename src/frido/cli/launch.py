@@ -15,9 +15,10 @@ from frido.cli.locks import hold
 from frido.cli.options import config_dir
 from frido.cli.rundir import RunDirectory, dump
 from frido.cli.schema import check
+from frido.cli.sweep import door
 from frido.contracts.errors import FridoError
 
-FLAGS = "--help, or --cfg job"
+FLAGS = "--help, --cfg job, or -m for a sweep"
 RANK_0_SECONDS = 120
 
 
@@ -26,6 +27,8 @@ def run(arguments: Sequence[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(help.text(config_dir()))
         return 0
+    if door.asked_for(arguments) and "--cfg" not in arguments:
+        return door.run(arguments)
     overrides, show = _without_flags(arguments)
     config = compose("run", overrides)
     if show:
@@ -46,7 +49,7 @@ def start(config: Mapping[str, Any], *, name: str, arguments: Sequence[str]) -> 
     _check_machines(config["hardware"], arguments)
     directory = RunDirectory.planned(config, recipe=name)
     if int(os.environ.get("RANK", 0)) > 0:
-        if finished.with_page(directory, config["stages"]):
+        if finished.with_page(directory, config):
             return 0
         await_rank_0(directory, config)
         return work(directory, config["stages"])
@@ -58,14 +61,14 @@ def start(config: Mapping[str, Any], *, name: str, arguments: Sequence[str]) -> 
     with hold(directory.path, wait=False):
         if config["run"]["fresh"]:
             _set_aside(directory)
-        if finished.with_page(directory, config["stages"]):
+        if finished.with_page(directory, config):
             print(f"finished already: {directory.report}")
             return 0
         directory.freeze(config)
         announce(directory, arguments, config)
         code = work(directory, config["stages"])
         if code == 0 and not slurm.wanted(config["hardware"]):
-            finished.note(directory, config["stages"])
+            finished.note(directory, config)
     return code
 
 
@@ -97,9 +100,6 @@ def _without_flags(arguments: Sequence[str]) -> tuple[list[str], bool]:
         del overrides[place : place + 2]
         show = True
     for argument in overrides:
-        if argument in ("-m", "--multirun"):
-            do = f"leave out {argument} and type the command once per value"
-            raise FridoError(f"the argument {argument}", got="a sweep", wanted="one run per command", do=do)
         if argument.startswith("-"):
             raise FridoError(f"the argument {argument}", got=argument, wanted=FLAGS, do="see --help")
     return overrides, show

@@ -18,18 +18,22 @@ from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
 
+A_LOOK = 0.5
+"""Seconds to wait for a lock before it is taken to be held: longer than others look at it (`held`)."""
+
+
 @contextmanager
 def hold(folder: Path, *, wait: bool | float) -> Iterator[None]:
     """Own `folder` for the length of the block; the lock lies beside it, as `.NAME.lock`.
 
     Args:
         folder: Need not exist.
-        wait: Wait for whoever holds it, as long as it takes or so many seconds, instead of refusing.
+        wait: Wait for whoever holds it, as long as it takes or so many seconds, instead of refusing (after a moment).
     """
     from filelock import FileLock, Timeout
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=-1 if wait is True else float(wait))
+    lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=-1 if wait is True else max(float(wait), A_LOOK))
     holder = folder.parent / f".{folder.name}.holder.json"
     try:
         lock.acquire()
@@ -51,6 +55,20 @@ def hold(folder: Path, *, wait: bool | float) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def held(folder: Path) -> bool:
+    """Return whether a process owns `folder` now. Looking takes the lock for a moment: who wants it waits that long."""
+    from filelock import FileLock, Timeout
+
+    file = folder.parent / f".{folder.name}.lock"
+    if not file.is_file():
+        return False
+    try:
+        with FileLock(file, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _described(holder: Path) -> str:

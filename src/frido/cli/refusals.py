@@ -142,7 +142,7 @@ def _rejected(error: Any, primary: str, overrides: Sequence[str], directory: Pat
             f"the override {override[1] if override else message!r}",
             got="several values",
             wanted="one value: this command does one run",
-            do="type the command once per value; for a list write key=[a,b], for a text key=\"'a,b'\"",
+            do="add -m, which makes a run of each; for a list write key=[a,b], for a text key=\"'a,b'\"",
         )
     named = re.search(r"'([^']+)'", message.removeprefix(_blamed(message)))
     key = named[1] if named else ""

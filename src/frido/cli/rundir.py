@@ -12,8 +12,9 @@ import yaml
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
-UNHASHED = ("hardware", "engine", "tracking", "run", "stages")
-"""What changes where and how a run is computed, or how much of it, but not what: no part of its hash."""
+UNHASHED = ("hardware", "engine", "tracking", "run", "stages", "metrics", "comparison")
+"""What changes where and how a run is computed, how much of it, or what is asked of it, but not what it is: no part of
+its hash."""
 UNHASHED_ANYWHERE = {
     *(
         "precision",

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from frido.contracts import atomic
 from frido.contracts.batch import Batch
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
+from frido.contracts.pyramid import Pyramid
 from frido.contracts.scene import Scene, Vocabulary
 from frido.contracts.stream import Stream
 from frido.contracts.tracker import Tracker
@@ -30,6 +31,8 @@ from frido.data.evaluation import EvaluationSplit, evaluation_split
 from frido.data.order import InOrder
 from frido.data.rows import Rows
 from frido.diffusion.given import Given
+from frido.diffusion.layouts.base import Shape
+from frido.diffusion.pyramid_chains import WatchPyramid
 from frido.engine import checkpoint, distributed, initialization, loss_budget, precision
 from frido.engine.compilation import COMPILED
 from frido.engine.freezing import freeze
@@ -297,27 +300,51 @@ class Session:
         return batch._replace(view=None if prepared is None else prepared.cpu())
 
     @torch.no_grad()
-    def generate(self, task: Any, batch: Batch, *, given: Sequence[Given | None] | None = None) -> Tensor:
+    def generate(
+        self,
+        task: Any,
+        batch: Batch,
+        *,
+        given: Sequence[Given | None] | None = None,
+        watch: WatchPyramid | None = None,
+    ) -> Tensor:
         """Return images in [-1, 1] for the scenes of a batch, on the CPU.
 
         Of the batch, the annotations and what was prepared for the view are looked at; a sample's noise is a function
-        of its position alone. `given` is what of each scale is not drawn, or not from noise alone.
+        of its position alone. `given` is what of each scale is not drawn, or not from noise alone; `watch` is told
+        what the denoiser believes on the way.
         """
         batch = batch._replace(images=None, pyramid=None, segmentation=None).to(self.device)
-        diffusion, resolution = self.config["diffusion"], self.config["size"]["resolution"]
-        scales = zip(self.frozen.channels, self.frozen.factors, strict=True)
+        diffusion = self.config["diffusion"]
         with self.autocast():
             pyramid = task.generate(
                 batch.annotations,
                 sampler=build(diffusion["sampler"]),
                 guidance=build(diffusion["guidance"]),
-                shapes=[(channels, resolution // factor, resolution // factor) for channels, factor in scales],
+                shapes=self._latent_shapes,
                 seed=self.config["seed"],
                 keys=batch.positions,
                 view=batch.view,
                 given=given,
+                watch=watch,
             )
+        return self.decoded(pyramid)
+
+    def first_noise(self, task: Any, positions: Tensor) -> Pyramid:
+        """Return the noise that `generate` begins with for the scenes at `positions`, on the CPU."""
+        return task.first_noise(shapes=self._latent_shapes, seed=self.config["seed"], keys=positions.cpu())
+
+    @torch.no_grad()
+    def decoded(self, pyramid: Pyramid) -> Tensor:
+        """Return the images in [-1, 1] of latents on this process's device, on the CPU."""
+        with self.autocast():
             return self.frozen.decode(pyramid).float().clamp(-1, 1).cpu()
+
+    @property
+    def _latent_shapes(self) -> list[Shape]:
+        resolution = self.config["size"]["resolution"]
+        sides = [resolution // factor for factor in self.frozen.factors]
+        return [(channels, side, side) for channels, side in zip(self.frozen.channels, sides, strict=True)]
 
     # Numbers and pictures
 
@@ -338,11 +365,23 @@ class Session:
     def provenance(self) -> dict[str, Any]:
         return json.loads((self.directory / "provenance.json").read_text())
 
-    def picture(self, tracker: Tracker, directory: Path, name: str, rows: Tensor, *, columns: int, images: int) -> None:
-        """Write images in [-1, 1] as one grid and track it."""
+    def picture(
+        self,
+        tracker: Tracker,
+        directory: Path,
+        name: str,
+        rows: Mapping[str, Tensor],
+        *,
+        items: Sequence[Mapping[str, Any]],
+        images: int,
+    ) -> None:
+        """Write images in [-1, 1] as one grid and track it: a row under each name, a column for each of `items`."""
         if self.is_first:
-            path = directory / "pictures" / name / f"{images:012d}.png"
-            pictures.save(pictures.grid(pictures.to_uint8(rows), columns=columns), path)
+            folder = directory / "pictures" / name
+            pictures.keep_card(folder, pictures.card(rows, items), images=images)
+            path = folder / f"{images:012d}.png"
+            together = pictures.to_uint8(torch.cat([row.cpu() for row in rows.values()]))
+            pictures.save(pictures.grid(together, columns=len(items)), path)
             tracker.picture(name, path, images=images)
 
     def protocol(self, *, count: int, note: str | None) -> dict[str, Any]:

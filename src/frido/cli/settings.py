@@ -117,6 +117,25 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Margin:
+    """How large a difference of one number matters, in its own unit."""
+
+    margin: float
+    better: Literal["lower", "higher"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What a study asks, written down before it runs; read by `frido.report.comparison`."""
+
+    question: str
+    reference: str
+    confidence: float
+    correction: Literal["holm", "none"]
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole configuration of `python -m frido.run`."""
 
@@ -141,6 +160,7 @@ class Settings:
         ]
     ]
     seed: int
+    comparison: Comparison | None = None
     debug: dict[str, Any] | None = None
 
 

@@ -22,6 +22,7 @@ from frido.cli import errors, finished
 from frido.cli.drawing import Drawing
 from frido.cli.locks import hold
 from frido.cli.rundir import RunDirectory
+from frido.cli.sweep import record
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
@@ -50,15 +51,11 @@ def check(directory: RunDirectory) -> None:
     if find_spec("submitit") is None:
         do = "pip install 'frido[slurm]'"
         raise FridoError("hardware=slurm", got="submitit is not installed", wanted="submitit", do=do)
-    card = directory.path / FOLDER / CARD
-    job = json.loads(card.read_text()) if card.is_file() else {}
-    known = job and state(job["job"])
-    if known:
+    known = queued(directory.path)
+    if known is not None:
+        number, told = known
         raise FridoError(
-            str(directory.path),
-            got=f"job {job['job']} of this run, submitted {job['submitted']}: {known}",
-            wanted="one job at a time",
-            do=f"wait for it, or scancel {job['job']}",
+            str(directory.path), got=told, wanted="one job at a time", do=f"wait for it, or scancel {number}"
         )
 
 
@@ -88,6 +85,14 @@ def submit(directory: RunDirectory, stages: Sequence[str], *, drawing: Drawing) 
     return 0
 
 
+def queued(run: Path) -> tuple[str, str] | None:
+    """Return the number of a run's job that is in the queue or running, and what is known of it."""
+    card = run / FOLDER / CARD
+    job = json.loads(card.read_text()) if card.is_file() else {}
+    known = state(job["job"]) if job and shutil.which("squeue") else None
+    return known and (job["job"], f"job {job['job']} of this run, submitted {job['submitted']}: {known}")
+
+
 class Job:
     """What one task of the job does, on each of its machines.
 
@@ -107,7 +112,7 @@ class Job:
         signal.signal(signal.SIGUSR1, lambda number, frame: None)  # until there is a torchrun to pass it on to
         signal.signal(signal.SIGUSR2, lambda number, frame: os.kill(os.getpid(), signal.SIGUSR1))
         try:
-            code = self._run(first=os.environ["SLURM_PROCID"] == "0")
+            code = self._noted() if os.environ["SLURM_PROCID"] == "0" else self._run(first=False)
         except FridoError as error:
             errors.show(error)
             code = errors.BAD_INPUT
@@ -117,6 +122,13 @@ class Job:
             subprocess.run(["scontrol", "requeue", number], check=True)
         if code:
             sys.exit(code)
+
+    def _noted(self) -> int:
+        number = os.environ["SLURM_JOB_ID"]
+        record.begin(self.directory, ["job", number], log=self.directory / FOLDER / f"{number}_0_log.err")
+        code = self._run(first=True)
+        record.end(self.directory, code)
+        return code
 
     def _run(self, *, first: bool) -> int:
         from frido.cli import worker
@@ -134,7 +146,7 @@ class Job:
                 name=f"{number}.{again}",
             )
             if first and code == 0 and self.drawing.own:
-                finished.note(directory, self.stages)
+                finished.note(directory, {**directory.config, "stages": list(self.stages)})
         return code
 
 

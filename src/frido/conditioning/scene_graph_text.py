@@ -1,8 +1,8 @@
 """Scene graphs as text, as tokens."""
 
-from frido.conditioning.graph_text import graph_text
 from frido.conditioning.text_conditioner import TextConditioner
 from frido.contracts.batch import Annotations
+from frido.contracts.graph_text import graph_text
 
 
 class SceneGraphText(TextConditioner):

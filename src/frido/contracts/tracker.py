@@ -1,12 +1,15 @@
 """Where numbers and pictures go while a run goes on."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+Cell = str | float | int | bool | None | Path
+"""What a table holds; a path is a picture: a PNG, or a drawing in an SVG file."""
 
 
 class Tracker(ABC):
-    """A destination for scalars and pictures; the step axis is always images seen."""
+    """A destination for scalars, pictures and tables; the step axis is always images seen."""
 
     @abstractmethod
     def log(self, values: Mapping[str, float], *, images: int) -> None:
@@ -15,6 +18,10 @@ class Tracker(ABC):
     @abstractmethod
     def picture(self, name: str, path: Path, *, images: int) -> None:
         """Record an image file that exists already."""
+
+    @abstractmethod
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, images: int) -> None:
+        """Record rows of what files of the run hold already: no number is only here."""
 
     @abstractmethod
     def close(self) -> None:

@@ -14,6 +14,7 @@ from frido.diffusion.guidance.base import Guidance
 from frido.diffusion.layouts.base import Layout, Shape
 from frido.diffusion.noising.base import TeacherForcing
 from frido.diffusion.samplers.base import Sampler
+from frido.diffusion.samplers.chain import Watch
 
 
 class ChainNoise(NamedTuple):
@@ -29,6 +30,11 @@ class ChainNoise(NamedTuple):
     """`coarse(scale, k)`: for the latent of scale `k` as `scale` is shown it."""
 
 
+WatchPyramid = Callable[[int, int, Pyramid], None]
+"""`watch(scale, step, believed)`: `believed` holds the finished scales and, last, the clean latent that the network
+sees at `step` of the chain of `scale`, on the autoencoder's own grids."""
+
+
 def run_chains(
     *,
     denoiser: Denoiser,
@@ -41,6 +47,7 @@ def run_chains(
     own_shapes: Sequence[Shape],
     noise: ChainNoise,
     given: Sequence[Given | None],
+    watch: WatchPyramid | None = None,
 ) -> Pyramid:
     """Sample every scale, coarsest first, and return the pyramid on the autoencoder's grids.
 
@@ -55,6 +62,7 @@ def run_chains(
         own_shapes: Of the latents on the autoencoder's grids.
         noise: Of every purpose.
         given: What is given of each scale.
+        watch: Told what the network believes at every step; it changes nothing.
     """
     shapes = layout.shapes(own_shapes)
     on_grid = [part and part.on_grid(shape) for part, shape in zip(given, shapes, strict=True)]
@@ -75,8 +83,23 @@ def run_chains(
             noise.start(scale),
             noise=partial(noise.fresh, scale),
             anchor=part and Anchor(part, partial(noise.kept, scale)),
+            watch=watch and _watching(watch, done, part=part, layout=layout, own_shapes=own_shapes),
         )
         latent = layout.settle(latent, scale=scale, own=own_shapes)
         done = (*done, latent if part is None else part.into(latent))
     restored = layout.restore(done, own=own_shapes)
     return tuple(latent if part is None else part.into(latent) for latent, part in zip(restored, given, strict=True))
+
+
+def _watching(
+    watch: WatchPyramid, done: Pyramid, *, part: Given | None, layout: Layout, own_shapes: Sequence[Shape]
+) -> Watch:
+    """Return what tells `watch` of the chain that follows those of `done`; `part` is given of it, on its grid."""
+    scale = len(done)
+
+    def tell(step: int, clean: Tensor) -> None:
+        latent = layout.settle(clean, scale=scale, own=own_shapes)
+        latent = latent if part is None else part.into(latent)
+        watch(scale, step, layout.restore((*done, latent), own=own_shapes[: scale + 1]))
+
+    return tell

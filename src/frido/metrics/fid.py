@@ -1,7 +1,6 @@
 """Fréchet distance between Gaussians fitted to features."""
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
@@ -25,7 +24,7 @@ def frechet_distance(
 
 
 class FID(FeatureStatistic):
-    """Fréchet distance of features, from float64 sums: mean and covariance (n - 1) of both sides.
+    """Fréchet distance of features: means and covariances (n - 1) of both sides in float64.
 
     Args:
         minimum: Fewer images than this give no number; nor do `dimension` or fewer, whose covariance is singular.
@@ -34,36 +33,21 @@ class FID(FeatureStatistic):
     """
 
     names = ("fid",)
-    full_state_update = False
-    real_count: Tensor
-    generated_count: Tensor
 
     def __init__(self, *, minimum: int, dimension: int, classes: int) -> None:
-        super().__init__()
         self.minimum = max(minimum, dimension + 1)
-        for side in ("real", "generated"):
-            self.add_state(f"{side}_count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
-            self.add_state(f"{side}_sum", torch.zeros(dimension, dtype=torch.float64), dist_reduce_fx="sum")
-            self.add_state(
-                f"{side}_square", torch.zeros(dimension, dimension, dtype=torch.float64), dist_reduce_fx="sum"
-            )
 
-    def update(self, real: Features, generated: Features) -> None:
-        for side, rows in (("real", real), ("generated", generated)):
-            x = rows.features.double().to(self.device)
-            setattr(self, f"{side}_count", getattr(self, f"{side}_count") + len(x))
-            setattr(self, f"{side}_sum", getattr(self, f"{side}_sum") + x.sum(0))
-            setattr(self, f"{side}_square", getattr(self, f"{side}_square") + x.T @ x)
+    def compute(self, *, real: Features, generated: Features) -> Outcome:
+        count = len(generated.positions)
+        least = min(count, len(real.positions))
+        if least < self.minimum:
+            return Outcome({}, count, f"{least} images; a Fréchet distance here needs at least {self.minimum}")
+        return Outcome({"fid": frechet_distance(*gaussian(real.features), *gaussian(generated.features))}, count)
 
-    def compute(self) -> Outcome:
-        count = int(self.generated_count)
-        if min(count, int(self.real_count)) < self.minimum:
-            return Outcome({}, count, f"{count} images; a Fréchet distance here needs at least {self.minimum}")
-        real, generated = (self._gaussian(side) for side in ("real", "generated"))
-        return Outcome({"fid": frechet_distance(*real, *generated)}, count)
 
-    def _gaussian(self, side: str) -> tuple[np.ndarray, np.ndarray]:
-        count, total, square = (getattr(self, f"{side}_{name}") for name in ("count", "sum", "square"))
-        mean: Float[Tensor, "d"] = total / count
-        covariance = (square - count * torch.outer(mean, mean)) / (count - 1)
-        return mean.cpu().numpy(), covariance.cpu().numpy()
+def gaussian(
+    features: Float[Tensor, "images d"],
+) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, "d d"]]:
+    """Return mean and covariance of rows, of the same rows in the same order always the same bits."""
+    rows = features.double().numpy()
+    return rows.mean(axis=0), np.cov(rows, rowvar=False)

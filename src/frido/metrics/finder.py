@@ -11,12 +11,10 @@ from torch.nn import functional as F
 
 from frido.contracts.geometry import Box
 from frido.metrics.detector import Detector, Maps, boxes_of
+from frido.metrics.full_batches import full_batches
 from frido.metrics.weights import read_weights, to_unit_range
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
-
-ROWS = 64
-"""Images a forward pass takes at once: bounds memory, changes no result."""
 
 MOST = 16
 """Objects found in one image at most; scenes have up to 8."""
@@ -72,9 +70,9 @@ class Finder:
         """Return the objects in each image, surest first."""
         found = []
         self.network.to(images.device)
-        for start in range(0, len(images), ROWS):
-            maps = self.network(to_unit_range(images[start : start + ROWS], self.resolution))
-            found += self._decode(Maps(*(part.cpu() for part in maps)))
+        for batch, count in full_batches(images):
+            maps = self.network(to_unit_range(batch, self.resolution))
+            found += self._decode(Maps(*(part[:count].cpu() for part in maps)))
         return found
 
     def _decode(self, maps: Maps) -> list[list[Found]]:

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torchmetrics.utilities import dim_zero_cat
 
 from frido.metrics.features.base import Features
 from frido.metrics.statistic import FeatureStatistic, Outcome
@@ -37,26 +36,15 @@ class InceptionScore(FeatureStatistic):
     """
 
     names = ("is", "is_std", "is_real")
-    full_state_update = False
-    real: list[Tensor]
-    generated: list[Tensor]
 
     def __init__(self, *, splits: int, shuffle_seed: int, minimum: int, dimension: int, classes: int) -> None:
-        super().__init__()
         self.splits, self.shuffle_seed, self.minimum = splits, shuffle_seed, max(minimum, splits)
-        self.add_state("real", [], dist_reduce_fx="cat")
-        self.add_state("generated", [], dist_reduce_fx="cat")
 
-    def update(self, real: Features, generated: Features) -> None:
-        # The score needs every row at once: the marginal of a split is known only when its rows are.
-        self.real.append(real.logits)
-        self.generated.append(generated.logits)
-
-    def compute(self) -> Outcome:
-        generated, real = dim_zero_cat(self.generated).cpu(), dim_zero_cat(self.real).cpu()
-        count = len(generated)
-        if min(count, len(real)) < self.minimum:
-            return Outcome({}, count, f"{count} images; an Inception Score here needs at least {self.minimum}")
-        mean, deviation = inception_score(generated, splits=self.splits, shuffle_seed=self.shuffle_seed)
-        of_real, _ = inception_score(real, splits=self.splits, shuffle_seed=self.shuffle_seed)
+    def compute(self, *, real: Features, generated: Features) -> Outcome:
+        count = len(generated.positions)
+        least = min(count, len(real.positions))
+        if least < self.minimum:
+            return Outcome({}, count, f"{least} images; an Inception Score here needs at least {self.minimum}")
+        mean, deviation = inception_score(generated.logits, splits=self.splits, shuffle_seed=self.shuffle_seed)
+        of_real, _ = inception_score(real.logits, splits=self.splits, shuffle_seed=self.shuffle_seed)
         return Outcome({"is": mean, "is_std": deviation, "is_real": of_real}, count)

@@ -1,21 +1,26 @@
 """The scene judge: does a picture show what its scene asks for?"""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-import torch.distributed as dist
 from jaxtyping import UInt8
 from torch import Tensor
 
-from frido.contracts.metric import Metric
+from frido.contracts.metric import Metric, Part, Pictures
 from frido.contracts.scene import Scene
+from frido.metrics.derangement import derangement
 from frido.metrics.finder import Finder, Found
+from frido.metrics.judge_shares import Judged, by_part, judged, shares
 from frido.metrics.matching import broken, known_relationships, match, wishes_of
+from frido.metrics.ranks import from_all
+
+T = TypeVar("T")
 
 
 class Row(NamedTuple):
     """A scene and what was found in its generated and in its real image."""
 
+    position: int
     scene: Scene
     generated: list[Found]
     real: list[Found]
@@ -29,6 +34,8 @@ class Judge(Metric):
     Sums run over all objects of all scenes. Recall and precision ignore place; a relationship holds when both of
     its ends are found and the boxes found say so.
 
+    Parts are shapes, colours, predicates, and scenes by their number of objects.
+
     Scenes with words that the judge does not know get no numbers at all; the card says which words.
 
     Args:
@@ -36,43 +43,53 @@ class Judge(Metric):
         weights: A file that `experiments/scene_features/train.py` wrote; `None` is the one in the package.
     """
 
+    needs_pairs = True
+    needs_scenes = True
+
     def __init__(self, *, threshold: float, weights: str | None = None) -> None:
         self.finder = Finder(threshold=threshold, weights=weights)
-        self.rows: list[Row] = []
+        self.seen: list[Row] = []
         self.unknown: set[str] = set()
         self.counts: dict[str, int] = {}
         self.refusal = ""
+        self._parts: dict[str, Mapping[str, Part]] = {}
+        self._rows: dict[int, dict[str, float]] = {}
 
-    def update(
-        self,
-        *,
-        real: UInt8[Tensor, "batch 3 height width"],
-        generated: UInt8[Tensor, "batch 3 height width"],
-        scenes: Sequence[Scene],
-    ) -> None:
-        assert len(real) == len(generated) == len(scenes), "rows of images and scenes belong together"
+    def update(self, *, real: Pictures, generated: Pictures, scenes: Sequence[Scene]) -> None:
+        positions = generated.positions.tolist()
+        assert positions == real.positions.tolist(), "real and generated images come in pairs"
+        assert len(positions) == len(scenes), "rows of images and scenes belong together"
         for scene in scenes:
             self.unknown.update(self.unknown_words(scene))
         if not self.unknown:
-            finds = zip(scenes, self.finder.find(generated), self.finder.find(real), strict=True)
-            self.rows += [Row(scene, of_generated, of_real) for scene, of_generated, of_real in finds]
+            finds = zip(
+                positions, scenes, self.finder.find(generated.images), self.finder.find(real.images), strict=True
+            )
+            self.seen += [Row(*find) for find in finds]
 
     def compute(self) -> dict[str, float]:
-        rows, unknown = _gather(self.rows, self.unknown)
+        rows, unknown = _gather(self.seen, self.unknown)
         self.counts = {
             "scenes": len(rows),
             "objects": sum(len(row.scene.objects) for row in rows),
             "relationships": sum(len(known_relationships(row.scene)) for row in rows),
         }
         self.refusal = _refusal(unknown, self.counts["objects"])
+        self._parts, self._rows = {}, {}
         if self.refusal:
             return {}
-        numbers = self._scores([(row.scene, row.generated) for row in rows], "")
-        numbers |= self._scores([(row.scene, row.real) for row in rows], "_real")
-        others = derangement([row.scene.id for row in rows])
-        if others:
-            pairs = [(rows[k].scene, row.generated) for row, k in zip(rows, others, strict=True)]
-            numbers |= self._scores(pairs, "_shuffled")
+        generated = [self._judged(row.scene, row.generated) for row in rows]
+        real = [self._judged(row.scene, row.real) for row in rows]
+        pairs = zip(rows, derangement([row.scene.id for row in rows]), strict=False)
+        shuffled = [self._judged(rows[other].scene, row.generated) for row, other in pairs]
+        numbers: dict[str, float] = {}
+        for suffix, pictures in (("", generated), ("_real", real), ("_shuffled", shuffled)):
+            things = [thing for picture in pictures for thing in picture]
+            numbers |= _named(shares(things), suffix) if pictures else {}
+            self._parts |= _named(by_part(things), suffix) if suffix != "_shuffled" else {}
+        self._rows = {
+            row.position: _named(shares(things)) for row, things in zip(rows, generated, strict=True) if things
+        }
         return numbers
 
     def card(self) -> dict[str, Any]:
@@ -88,6 +105,12 @@ class Judge(Metric):
             "counts": self.counts,
             "refused": {f"judge/{name}": self.refusal for name in NAMES} if self.refusal else {},
         }
+
+    def parts(self) -> Mapping[str, Mapping[str, Part]]:
+        return self._parts
+
+    def rows(self) -> Mapping[int, Mapping[str, float]]:
+        return self._rows
 
     def unknown_words(self, scene: Scene) -> list[str]:
         """Return the categories of a scene that the judge has never seen."""
@@ -119,48 +142,23 @@ class Judge(Metric):
             report.append({"object": i, "found": k is not None, "why": why})
         return report
 
-    def _scores(self, pairs: Sequence[tuple[Scene, list[Found]]], suffix: str) -> dict[str, float]:
-        asked = shown = hits = related = held = 0
-        for scene, found in pairs:
-            matched = match(scene, wishes_of(scene, self.finder.colours), found)
-            asked, shown = asked + len(matched), shown + len(found)
-            hits += sum(k is not None for k in matched)
-            relationships = len(known_relationships(scene))
-            related, held = related + relationships, held + relationships - len(broken(scene, found, matched))
-        numbers = {f"judge/recall{suffix}": hits / asked if asked else 0.0}
-        # Nothing found is no false find, but a picture of nothing is not precise either.
-        numbers[f"judge/precision{suffix}"] = hits / shown if shown else 0.0
-        if related:
-            numbers[f"judge/relations{suffix}"] = held / related
-        return numbers
+    def _judged(self, scene: Scene, found: Sequence[Found]) -> list[Judged]:
+        return list(judged(scene, found, self.finder.colours))
 
 
 NAMES = ("recall", "precision", "relations")
 
 
-def derangement(ids: Sequence[str]) -> list[int]:
-    """Return for each row another row whose scene has another id; the same whatever the batches and ranks were.
-
-    Rows sorted by id are shifted by the length of the longest run of one id, which no run survives. Empty where
-    there is no such assignment.
-    """
-    order = sorted(range(len(ids)), key=lambda i: (ids[i], i))
-    shift = max((ids.count(word) for word in set(ids)), default=0)
-    if len(ids) < 2 * shift or not ids:
-        return []
-    other = [0] * len(ids)
-    for place, row in enumerate(order):
-        other[row] = order[(place + shift) % len(ids)]
-    return other
+def _named(values: Mapping[str, T], suffix: str = "") -> dict[str, T]:
+    """Return what is told by short name under the full one."""
+    return {f"judge/{name}{suffix}": value for name, value in values.items()}
 
 
 def _gather(rows: list[Row], unknown: set[str]) -> tuple[list[Row], set[str]]:
-    """Return the rows and unknown words of all processes."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return rows, unknown
-    parts: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(parts, (rows, unknown))
-    return [row for part, _ in parts for row in part], set().union(*(words for _, words in parts))
+    """Return the rows of all processes by position, and their unknown words."""
+    parts = from_all((rows, unknown))
+    together = [row for part, _ in parts for row in part]
+    return sorted(together, key=lambda row: row.position), set().union(*(words for _, words in parts))
 
 
 def _refusal(unknown: set[str], objects: int) -> str:

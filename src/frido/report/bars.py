@@ -1,10 +1,10 @@
 """Histograms as small inline SVG, in the page's colours."""
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
 from frido.report.numbers import count, short
-from frido.report.plot import linear_ticks
 
 WIDTH, HEIGHT = 400.0, 214.0
 LEFT, RIGHT, TOP, BOTTOM = 48.0, 10.0, 10.0, 40.0
@@ -56,6 +56,14 @@ def ranking(title: str, counts: Mapping[str, int], *, limit: int) -> str:
             f'x="{NAMES + max(1.0, long * value / most) + 6:.1f}" y="{y + 13:.1f}">{short(value)}</text></g>'
         )
     return "".join([*parts, "</svg>"])
+
+
+def linear_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Return round numbers (1, 2 or 5 times a power of ten apart) inside `[low, high]`."""
+    step = 10.0 ** math.floor(math.log10((high - low) / count))
+    step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= count)
+    ticks = [index * step for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    return [0.0 if abs(tick) < step * 1e-9 else tick for tick in ticks]
 
 
 def _head(title: str, height: float) -> str:

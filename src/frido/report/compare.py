@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from frido.report.run import Run, Samples
 from frido.report.table import flat, say
@@ -12,9 +12,10 @@ MISSING = "(not there)"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting in which runs differ; `values` has one text per run."""
+    """A setting in which runs differ; `values` has one text per run, `also` the settings that follow it."""
 
     key: str
+    also: tuple[str, ...]
     values: tuple[str, ...]
 
 
@@ -24,10 +25,20 @@ def differences(runs: Sequence[Run]) -> tuple[Difference, ...]:
     keys = dict.fromkeys(key for settings in leaves for key in settings)
     # Differences in kind, an empty mapping against a full one, are told by the leaves of the full one.
     rows = [
-        Difference(key, tuple(say(settings[key]) if key in settings else MISSING for settings in leaves))
+        Difference(key, (), tuple(say(settings[key]) if key in settings else MISSING for settings in leaves))
         for key in keys
     ]
-    return tuple(row for row in rows if len(set(row.values)) > 1)
+    return _joined([row for row in rows if len(set(row.values)) > 1])
+
+
+def _joined(rows: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Return rows without those that only follow another: the same word at its end, the same values."""
+    found: dict[tuple[str, tuple[str, ...]], Difference] = {}
+    for row in rows:
+        same = (row.key.rpartition(".")[2], row.values)
+        first = found.get(same)
+        found[same] = replace(first, also=(*first.also, row.key)) if first else row
+    return tuple(found.values())
 
 
 @dataclass(frozen=True, slots=True)

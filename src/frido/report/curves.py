@@ -1,21 +1,43 @@
-"""Which numbers share a chart, and how fast a run was."""
+"""Which numbers share a chart, and how long a run took."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from frido.report.plot import Chart, Curve, chart
+from frido.report.files import is_finite
+from frido.report.members import COLORS, Member
 from frido.report.run import Run, Series
+from frido.report.section import Section, Subject
+from frido.report.series import Axes, drawn, per_curve
+from frido.report.slug import Slugs
 from frido.report.table import CONTROL, is_final
 
 SCALE = re.compile(r"[/_](?:scale[/_]?)?(\d+)$")
 BAND = re.compile(r"/band(\d+)$")
+CODES = re.compile(r"usage|perplexity|dead_codes")
 SPEED = "images_per_second"
 LIKE_SPEED = ("flops_per_second", "peak_share")
-# Panels are in this order by the words in their names; anything else follows.
+# Charts are in this order by the words in their names; anything else follows.
 FIRST = ("loss", "recall", "precision", "fid", "is/", "psnr", "usage", "perplexity")
-COLORS = 8
+RANGES = 3  # curves of a chart that show the range of what was thinned; more would hide each other
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A curve. `runs` are the places of all runs that it belongs to; `label` is empty where it is the run's own."""
+
+    runs: tuple[int, ...]
+    label: str
+    color: int
+    points: Series
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    title: str
+    lines: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,36 +46,71 @@ class Panels:
     charts: tuple[Chart, ...]
 
 
-def panels(runs: Sequence[Run], names: Sequence[str]) -> tuple[Panels, ...]:
-    """Return the charts of everything logged more than once, by stage; runs overlaid when several."""
-    quality: list[tuple[str, list[Curve]]] = []
-    second: list[tuple[str, list[Curve]]] = []
-    for title, curves in _together([(name, run.metrics) for name, run in zip(names, runs, strict=True)]).items():
-        final = any(is_final(title, run) for run in runs)
-        (quality if final else second).append((title, curves))
-    shared: dict[Path, tuple[str, dict[str, Series]]] = {}
-    for name, run in zip(names, runs, strict=True):
-        if run.first_stage:
-            shared.setdefault(run.first_stage.path, (name, run.first_stage.metrics))
-    first = list(_together(list(shared.values())).items())
+def section(subject: Subject) -> Section:
+    """Return the training curves."""
+    axes, slugs = Axes(), Slugs("curves")
+    groups = [
+        (group.title, [(slugs.of(chart.title), chart) for chart in group.charts]) for group in panels(subject.members)
+    ]
+    return Section(
+        id="curves",
+        title="Training curves",
+        link="Curves",
+        partial="curves.html.j2",
+        values={"groups": groups, "bands": any(member.seeds > 1 for member in subject.members)},
+        data=data([pair for _, charts in groups for pair in charts], axes),
+    )
+
+
+def data(charts: Sequence[tuple[str, Chart]], axes: Axes) -> dict[str, Any]:
+    """Return charts by their ids as the page's script draws them."""
+    made = {}
+    for name, chart in charts:
+        last = max(line.points[-1][0] for line in chart.lines)
+        few = len(chart.lines) <= RANGES
+        made[name] = {
+            "title": chart.title,
+            "lines": [
+                {"runs": line.runs, "label": line.label, "color": line.color}
+                | drawn(line.points, axes, last=last, buckets=per_curve(len(chart.lines)), band=few)
+                for line in chart.lines
+            ],
+        }
+    return {"axes": axes.rows, "charts": made}
+
+
+def panels(members: Sequence[Member]) -> tuple[Panels, ...]:
+    """Return the charts of everything logged more than once, by stage; runs overlaid when several. What tells of
+    codebooks has a section of its own."""
+    quality: dict[str, list[Line]] = {}
+    second: dict[str, list[Line]] = {}
+    for title, lines in _together([((member.place,), member.color, member.run.metrics) for member in members]).items():
+        final = any(is_final(title, member.run) for member in members)
+        (quality if final else second)[title] = lines
+    first = {title: lines for title, lines in _first_stages(members).items() if not CODES.search(title)}
     groups = (
         ("Quality while training", quality),
         ("Second stage: denoiser", second),
         ("First stage: autoencoder", first),
     )
-    made = (Panels(title, _charts(curves)) for title, curves in groups)
+    made = (Panels(title, _charts(lines)) for title, lines in groups)
     return tuple(group for group in made if group.charts)
 
 
-def throughput(runs: Sequence[Run], names: Sequence[str]) -> tuple[Chart, ...]:
+def codebooks(members: Sequence[Member]) -> tuple[Chart, ...]:
+    """Return the charts of how first stages used their codes."""
+    return _charts({title: lines for title, lines in _first_stages(members).items() if CODES.search(title)})
+
+
+def throughput(members: Sequence[Member]) -> tuple[Chart, ...]:
     """Return the charts of `timing.jsonl`, both stages, without what has the shape of the speed's own curve."""
 
     def own(run: Run) -> dict[str, Series]:
         return {name: points for name, points in run.timing.items() if not name.endswith(LIKE_SPEED)}
 
-    second = [(name, own(run)) for name, run in zip(names, runs, strict=True)]
-    first = [(name, own(run.first_stage)) for name, run in zip(names, runs, strict=True) if run.first_stage]
-    return _charts([*_together(second).items(), *_together(first).items()])
+    second = _together([((member.place,), member.color, own(member.run)) for member in members])
+    first = _together([(places, color, own(stage)) for stage, places, color in _stages(members)])
+    return (*_charts(second), *_charts(first))
 
 
 def duration_seconds(run: Run) -> float:
@@ -75,35 +132,50 @@ def duration_seconds(run: Run) -> float:
     return max(totals, default=0.0)
 
 
-def _together(parts: Sequence[tuple[str, dict[str, Series]]]) -> dict[str, list[Curve]]:
-    """Return `{panel: curves}`: scales and controls of one run share a panel, or runs share one per name."""
-    found: dict[str, list[Curve]] = {}
-    for column, (run, series) in enumerate(parts):
+def _stages(members: Sequence[Member]) -> list[tuple[Run, tuple[int, ...], int]]:
+    """Return every first stage once, the places of the runs that share it, and the colour of the first of them."""
+    shared: dict[Path, tuple[Run, list[Member]]] = {}
+    for member in members:
+        if stage := member.run.first_stage:
+            shared.setdefault(stage.path, (stage, []))[1].append(member)
+    return [(stage, tuple(member.place for member in of), of[0].color) for stage, of in shared.values()]
+
+
+def _first_stages(members: Sequence[Member]) -> dict[str, list[Line]]:
+    return _together([(places, color, stage.metrics) for stage, places, color in _stages(members)])
+
+
+def _together(parts: Sequence[tuple[tuple[int, ...], int, dict[str, Series]]]) -> dict[str, list[Line]]:
+    """Return `{chart: curves}`: scales and controls of one run share a chart, or runs share one per name."""
+    found: dict[str, list[Line]] = {}
+    for places, color, series in parts:
         for name, points in sorted(series.items()):
             if len(parts) > 1:
-                found.setdefault(name, []).append(Curve(run, points, column % COLORS))
+                found.setdefault(name, []).append(Line(places, "", color, points))
                 continue
-            panel, label = name, "model" if f"{name}_real" in series or f"{name}_shuffled" in series else name
+            chart, label = name, "model" if f"{name}_real" in series or f"{name}_shuffled" in series else name
             if control := CONTROL.search(name):
-                panel, label = CONTROL.sub("", name), control[1]
+                chart, label = CONTROL.sub("", name), control[1]
             elif band := BAND.search(name):
-                panel, label = (
-                    BAND.sub("/bands of time", name),
-                    "band 0, cleanest" if band[1] == "0" else f"band {band[1]}",
-                )
+                chart = BAND.sub("/bands of time", name)
+                label = "band 0, cleanest" if band[1] == "0" else f"band {band[1]}"
             elif scale := SCALE.search(name):
-                panel = SCALE.sub("", name)
+                chart = SCALE.sub("", name)
                 label = "scale 0, coarsest" if scale[1] == "0" else f"scale {scale[1]}"
             elif any(SCALE.sub("", other) == name for other in series if other != name):
                 label = "all scales"
-            curves = found.setdefault(panel, [])
-            curves.append(Curve(label, points, len(curves) % COLORS))
+            lines = found.setdefault(chart, [])
+            lines.append(Line(places, label, len(lines) % COLORS, points))
     return found
 
 
-def _charts(curves: Sequence[tuple[str, list[Curve]]]) -> tuple[Chart, ...]:
-    def order(item: tuple[str, list[Curve]]) -> tuple[int, str]:
+def _charts(curves: dict[str, list[Line]]) -> tuple[Chart, ...]:
+    def order(item: tuple[str, list[Line]]) -> tuple[int, str]:
         return next((place for place, word in enumerate(FIRST) if word in item[0]), len(FIRST)), item[0]
 
-    drawn = (chart(title, lines) for title, lines in sorted(curves, key=order) if max(len(c.points) for c in lines) > 1)
-    return tuple(made for made in drawn if made)
+    charts = []
+    for title, lines in sorted(curves.items(), key=order):
+        finite = [line for line in lines if any(is_finite((point,)) for point in line.points)]
+        if max((len(line.points) for line in finite), default=0) > 1:
+            charts.append(Chart(title, tuple(finite)))
+    return tuple(charts)

@@ -52,7 +52,7 @@ def write(root: Path, statistics: Statistics, out: Path, *, scenes: int) -> Path
 def render(root: Path, statistics: Statistics, *, scenes: int) -> str:
     """Return the page as text."""
     spec = read_spec(root)
-    style = "".join(template.text(name) for name in ("page.css", "dataset.css"))
+    style = "".join(template.text(name) for name in ("page.css", "charts.css", "dataset.css"))
     told = {name: spec[name] for name in ("licence", "origin", "images", "source", "packing", "order", "hash")}
     return template.filled(
         "dataset.html.j2",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from frido.report.curves import SCALE
 from frido.report.numbers import count, short
 from frido.report.run import Run
+from frido.report.section import Section, Subject
 from frido.report.table import flat, refusal, say
 
 # what a number is, by its name without "held_out/", scale and protocol: (better way, meaning); rows are in this order
@@ -48,6 +49,15 @@ class Row:
 class FirstStages:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+
+
+def section(subject: Subject) -> Section | None:
+    """Return the first stages, where any was measured."""
+    first = first_stages(subject.runs, subject.names)
+    if not first.rows:
+        return None
+    title = "First stage: held-out images there and back"
+    return Section("first", title, "First stage", "first_stage.html.j2", {"first": first})
 
 
 def first_stages(runs: Sequence[Run], names: Sequence[str]) -> FirstStages:

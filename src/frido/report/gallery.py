@@ -11,7 +11,11 @@ from frido.report.numbers import count
 from frido.report.picture import Picture, embed
 from frido.report.run import Finding, Run, Samples
 from frido.report.scores import scores
+from frido.report.section import Section, Subject
 from frido.report.table import Row, flat, say
+
+PICTURES, FEWEST = 288, 4
+"""Generated pictures of one tag on a page, about, and scenes at the least: of many runs fewer scenes are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,16 @@ class Gallery:
     total: int
     has_shown: bool
     has_real: bool
+
+
+def section(subject: Subject) -> Section | None:
+    """Return the samples; of a run that has a first stage alone, nothing."""
+    limit = min(subject.scenes, max(FEWEST, PICTURES // len(subject.runs)))
+    found = galleries(subject.runs, limit=limit)
+    if not found and any(run.first_stage and run.first_stage.evaluation for run in subject.runs):
+        return None
+    title = "Samples beside their scene graphs"
+    return Section("samples", title, "Samples", "samples.html.j2", {"galleries": found})
 
 
 def galleries(runs: Sequence[Run], *, limit: int) -> list[Gallery]:

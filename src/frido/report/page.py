@@ -11,35 +11,59 @@ from markupsafe import Markup
 
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
-from frido.report import template
-from frido.report.compare import differences
-from frido.report.curves import duration_seconds, panels, throughput
-from frido.report.first_stage import first_stages
-from frido.report.gallery import galleries
+from frido.report import (
+    curves,
+    differences,
+    finals,
+    first_stage,
+    gallery,
+    moments,
+    origin,
+    overview,
+    speed,
+    template,
+)
+from frido.report.curves import duration_seconds
+from frido.report.gather import gather
+from frido.report.members import Member
 from frido.report.notes import is_first_stage_alone, notes, status
 from frido.report.numbers import count, duration, short
-from frido.report.picture import embed
-from frido.report.run import Run, read
-from frido.report.speed import profiles, speeds
-from frido.report.table import flat, rows, say
+from frido.report.section import Section, Subject
+from frido.report.table import rows
+from frido.report.vendor import library
 
 SHOWN_SCENES = 24
-SHOWN_MOMENTS = 4  # pictures shown of one periodic grid, evenly spread, first and last among them
+
+SECTIONS = (
+    overview.section,
+    differences.section,
+    finals.section,
+    first_stage.section,
+    gallery.section,
+    curves.section,
+    moments.section,
+    speed.section,
+    origin.configs,
+    origin.provenance,
+)
+"""What a page shows, from top to bottom; each is a function of the subject and returns a `Section`, or `None`."""
+
+SCRIPTS = ("core.js", "state.js", "theme.js", "links.js", "tip.js", "charts.js", "curves.js", "finals.js", "runs.js")
+STYLES = ("page.css", "charts.css", "runs.css")
 
 
 def write(run_dirs: Sequence[Path], out: Path, *, scenes: int = SHOWN_SCENES) -> Path:
     """Write the page of `run_dirs` to `out` and return it; several runs are shown side by side.
 
     Args:
-        run_dirs: At least one run directory.
+        run_dirs: Run directories and folders of studies, at least one.
         out: The HTML file, replaced whole.
         scenes: At most this many scenes are shown of each set of samples.
 
     Raises:
         FridoError: A directory is no run, a file in it is malformed, or `out` cannot be written.
     """
-    runs = [read(Path(directory)) for directory in run_dirs]
-    text = render(runs, scenes=scenes)
+    text = render(gather(run_dirs, scenes=scenes))
     try:
         atomic.write_text(Path(out), text)
     except OSError as error:
@@ -49,46 +73,75 @@ def write(run_dirs: Sequence[Path], out: Path, *, scenes: int = SHOWN_SCENES) ->
     return Path(out)
 
 
-def render(runs: Sequence[Run], *, scenes: int) -> str:
-    """Return the page as text."""
-    style, script = (template.text(name) for name in ("page.css", "page.js"))
-    # The browser itself refuses whatever is not in the file, and any script but ours.
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    table, names = rows(runs), _names(runs)
+def render(subject: Subject, *, scripts: Sequence[str] = (), connect: str = "") -> str:
+    """Return the page as text.
+
+    Args:
+        subject: What `gather` found.
+        scripts: Files below `templates/` to run after the page's own.
+        connect: What they may talk to, in the words of a content policy; "" allows nothing.
+    """
+    sections = [section for make in SECTIONS if (section := make(subject))]
+    own = _joined([*SCRIPTS, *(name for section in sections for name in section.scripts), *scripts])
+    style = _joined([*STYLES, *(name for section in sections for name in section.styles)])
+    programs = [library(), own]
+    seen = {"members": subject.members, "names": subject.names, "several": subject.several}
     return template.filled(
         "page.html.j2",
-        {
-            "title": runs[0].recipe if len(runs) == 1 else f"{len(runs)} runs side by side",
-            "policy": policy,
+        seen
+        | {
+            "title": _title(subject),
+            "policy": policy(programs, connect),
             "style": Markup(style),
-            "script": Markup(script),
-            "several": len(runs) > 1,
-            "names": names,
-            "heads": [_head(run) for run in runs],
-            "notes": notes(runs, names, table),
-            "metrics": table,
-            "first": first_stages(runs, names),
-            "differences": differences(runs) if len(runs) > 1 else (),
-            "galleries": galleries(runs, limit=scenes),
-            "panels": panels(runs, names),
-            "pictures": _periodic(runs, names),
-            "speeds": speeds(runs, names),
-            "profiles": profiles(runs, names),
-            "throughput": throughput(runs, names),
-            "configs": [(name, run.config_text) for name, run in zip(names, runs, strict=True)],
-            "provenance": [(name, _provenance(run)) for name, run in zip(names, runs, strict=True)],
+            "programs": [Markup(program) for program in programs],
+            "data": Markup(_json(_data(subject, sections))),
+            "heads": [_head(member) for member in subject.members],
+            "studies": subject.studies,
+            "notes": notes(subject.runs, subject.names, rows(subject.runs)),
+            "sections": [
+                (section, Markup(template.filled(section.partial, seen | {"id": section.id} | dict(section.values))))
+                for section in sections
+            ],
         },
     )
 
 
-def _names(runs: Sequence[Run]) -> list[str]:
-    """Return what tells runs apart, the shortest that does: recipe, folder, both, or the whole path."""
-    choices = ([run.recipe for run in runs], [run.path.name for run in runs], [run.name for run in runs])
-    return next((names for names in choices if len(set(names)) == len(runs)), [str(run.path) for run in runs])
+def policy(programs: Sequence[str], connect: str) -> str:
+    """Return a content policy: the browser itself refuses whatever is not in the file, and any script but these."""
+    digests = (base64.b64encode(hashlib.sha256(program.encode()).digest()).decode() for program in programs)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    talk = f"; connect-src {connect}" if connect else ""
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}{talk}"
 
 
-def _head(run: Run) -> dict[str, Any]:
+def _joined(names: Sequence[str]) -> str:
+    return "\n".join(template.text(name) for name in dict.fromkeys(names))
+
+
+def _json(value: Any) -> str:
+    """Return JSON that no HTML parser mistakes for the end of its element."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _data(subject: Subject, sections: Sequence[Section]) -> dict[str, Any]:
+    keys = ("name", "arm", "seed", "color", "dash")
+    arms = {member.arm: {"name": member.arm_name, "seeds": member.seeds} for member in subject.members}
+    return {
+        "runs": [{key: getattr(member, key) for key in keys} for member in subject.members],
+        "arms": [arms[number] for number in sorted(arms)],
+        "sections": {section.id: section.data for section in sections if section.data is not None},
+    }
+
+
+def _title(subject: Subject) -> str:
+    if subject.studies:
+        return ", ".join(study.name for study in subject.studies)
+    return f"{len(subject.members)} runs side by side" if subject.several else subject.runs[0].recipe
+
+
+def _head(member: Member) -> dict[str, Any]:
+    run = member.run
     kind, words = status(run)
     facts = [("Images seen", count(run.images_seen))]
     if run.first_stage and is_first_stage_alone(run):
@@ -107,52 +160,3 @@ def _head(run: Run) -> dict[str, Any]:
     if sampled:
         facts.append(("Scenes drawn", count(sampled)))
     return {"where": run.name, "folder": run.path.name, "kind": kind, "status": words, "facts": facts}
-
-
-def _periodic(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the pictures taken while training; a first stage that runs share is shown once."""
-    shown = []
-    seen: set[Path] = set()
-    for label, run in zip(names, runs, strict=True):
-        for stage, part in (("second stage", run), ("first stage", run.first_stage)):
-            if not part or part.path in seen:
-                continue
-            seen.add(part.path)
-            for name, moments in part.pictures.items():
-                steps = min(SHOWN_MOMENTS, len(moments))
-                chosen = [moments[round(i * (len(moments) - 1) / max(steps - 1, 1))] for i in range(steps)]
-                shown.append(
-                    {
-                        "run": label,
-                        "stage": stage,
-                        "name": name,
-                        "moments": [
-                            (count(images), embed(path)) for images, path in (chosen if steps > 1 else moments[-1:])
-                        ],
-                    }
-                )
-    return shown
-
-
-def _provenance(run: Run) -> dict[str, Any]:
-    told = dict(run.provenance)
-    command, versions = told.pop("command", ""), told.pop("versions", {})
-    continued = told.pop("continued", None) or []
-    git = dict(told.pop("git", None) or {}) if isinstance(run.provenance.get("git"), dict) else {}
-    diff = git.pop("diff", "")
-    if isinstance(command, list):
-        command = " ".join(map(str, command))
-    facts = [(f"git.{key}", value) for key, value in flat(git)] + flat(told)
-    links = [(f"stage.{name}", str(path.name)) for name, path in run.stages.items()]
-    # Every command that went on with the run, without the rest that it recorded.
-    links += [
-        (f"continued {index}", " · ".join(str(again[key]) for key in ("time", "command") if key in again))
-        for index, again in enumerate(continued, start=1)
-        if isinstance(again, dict)
-    ]
-    return {
-        "command": str(command),
-        "facts": [(key, say(value)) for key, value in facts] + links,
-        "versions": [(key, say(value)) for key, value in flat(versions)] if isinstance(versions, dict) else [],
-        "diff": diff if isinstance(diff, str) else json.dumps(diff),
-    }

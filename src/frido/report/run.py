@@ -13,6 +13,10 @@ Series = tuple[tuple[int, float], ...]
 """`(images seen, value)` points, in order."""
 
 
+KNOWN = ("config.yaml", "metrics.jsonl", "provenance.json", "samples", "evaluation.json", "checkpoints")
+"""What a run directory has, at least one of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What the judge says of one object of a scene; what follows a semicolon in `why` of a found one is amiss."""
@@ -83,6 +87,11 @@ class Run:
         return max([0, *logged, *self.checkpoints])
 
 
+def is_run(directory: Path) -> bool:
+    """Return whether a folder is a run directory."""
+    return any((directory / name).exists() for name in KNOWN)
+
+
 def read(directory: Path, *, follow: bool = True) -> Run:
     """Return the run in `directory`; with `follow`, the first stage it links to is read too.
 
@@ -97,13 +106,12 @@ def read(directory: Path, *, follow: bool = True) -> Run:
             wanted="a folder that frido.run made",
             do="Check the path.",
         )
-    known = ("config.yaml", "metrics.jsonl", "provenance.json", "samples", "evaluation.json", "checkpoints")
-    if not any((directory / name).exists() for name in known):
+    if not is_run(directory):
         got = ", ".join(sorted(path.name for path in directory.iterdir())[:5]) or "an empty folder"
         raise FridoError(
             f"{directory} is no run directory",
             got=got,
-            wanted=f"at least one of {', '.join(known)}",
+            wanted=f"at least one of {', '.join(KNOWN)}",
             do="Give the folder that holds config.yaml, for example runs/vg_sg2im/<hash>.",
         )
     metrics, torn = files.read_series(directory / "metrics.jsonl")
@@ -114,7 +122,7 @@ def read(directory: Path, *, follow: bool = True) -> Run:
     samples = {path.name: _samples(path) for path in _folders(directory / "samples")}
     config = files.read_yaml(directory / "config.yaml")
     first_stage = stages.get("autoencoder") if follow else None
-    absent = [name for name in known if not (directory / name).exists()] if follow else []
+    absent = [name for name in KNOWN if not (directory / name).exists()] if follow else []
     absent += [f"{name} ({path})" for name, path in stages.items() if follow and not path.exists()]
     return Run(
         path=directory.resolve(),

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from frido.report import files
-from frido.report.curves import SPEED
+from frido.report.curves import SPEED, data, throughput
 from frido.report.numbers import count, memory, operations, percent, short
 from frido.report.run import Run, Series
+from frido.report.section import Section, Subject
+from frido.report.series import Axes
+from frido.report.slug import Slugs
 
 # Parts of a step in their order, by their names in profiles: what they are.
 PARTS = {
@@ -60,6 +63,23 @@ class Profile:
     traced: str
     parts: tuple[Part, ...]
     operators: tuple[tuple[str, str, str], ...]
+
+
+def section(subject: Subject) -> Section | None:
+    """Return what was measured of speed, where anything was."""
+    rows, traced = speeds(subject.runs, subject.names), profiles(subject.runs, subject.names)
+    if not rows and not traced:
+        return None
+    slugs = Slugs("throughput")
+    charts = [(slugs.of(chart.title), chart) for chart in throughput(subject.members)]
+    return Section(
+        id="throughput",
+        title="Speed, and where the time went",
+        link="Speed",
+        partial="speed.html.j2",
+        values={"speeds": rows, "profiles": traced, "charts": charts},
+        data=data(charts, Axes()),
+    )
 
 
 def speeds(runs: Sequence[Run], names: Sequence[str]) -> tuple[Speed, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frido.report.numbers import count, short
 from frido.report.run import Run
 
 CONTROL = re.compile(r"_(real|shuffled|std)(?=/|@|$)")
@@ -27,22 +26,35 @@ FAMILIES = {
 }
 
 TOLD = ("value", "note", "warning", "refused")  # keys of a card that the page says in other places
+OUTCOMES = ("seed", "images_seen", "interval", "deviation", "objects", "relations", "seconds")
+"""Last words of a card's keys that may differ between numbers that compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One metric of one run; `place` is where the model stands between shuffled (0) and real (1), in per cent."""
+    """One metric of one run; numbers that there are not are `None`.
+
+    `run` is its place among the runs, `place` where the model stands between shuffled (0) and real (1), in per cent.
+    `low` and `high` are the ends of an interval, as the card gives it, or a deviation to both sides.
+    """
 
     run: int
-    value: str
-    spread: str
-    real: str
-    shuffled: str
+    value: float | None
+    spread: float | None
+    low: float | None
+    high: float | None
+    real: float | None
+    shuffled: float | None
     ratio: str
     place: float | None
-    images: str
+    images: int | None
     card: tuple[tuple[str, str], ...]
     refused: str
+
+    @property
+    def measured(self) -> bool:
+        """Whether the run has anything to say of the metric."""
+        return self.value is not None or bool(self.card) or bool(self.refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,36 +133,62 @@ def _order(name: str) -> tuple[int, str]:
 def _row(name: str, runs: Sequence[Run]) -> Row:
     better, meaning = FAMILIES.get(_family(name) or "", ("", ""))
     cells = tuple(_cell(name, index, run) for index, run in enumerate(runs))
-    cards = [dict(cell.card) for cell in cells if cell.card]
-    keys = dict.fromkeys(key for card in cards for key in card)
-    differs = tuple(key for key in keys if len({card.get(key) for card in cards}) > 1)
-    return Row(name, better, meaning, cells, differs)
+    return Row(name, better, meaning, cells, differing([protocol(cell.card) for cell in cells if cell.card]))
+
+
+def protocol(card: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return what of a flattened card must be equal for two numbers to compare."""
+    return {key: value for key, value in card if key.rpartition(".")[2] not in OUTCOMES}
+
+
+def differing(protocols: Sequence[dict[str, str]]) -> tuple[str, ...]:
+    """Return the keys in which protocols are not all equal."""
+    keys = dict.fromkeys(key for each in protocols for key in each)
+    return tuple(key for key in keys if len({each.get(key) for each in protocols}) > 1)
 
 
 def _cell(name: str, index: int, run: Run) -> Cell:
-    controls = {"real": math.nan, "shuffled": math.nan, "std": math.nan}
+    controls: dict[str, float | None] = {"real": None, "shuffled": None, "std": None}
     for other, points in run.metrics.items():
         found = CONTROL.search(other)
         if found and CONTROL.sub("", other) == name:
-            controls[found[1]] = points[-1][1]
+            controls[found[1]] = finite(points[-1][1])
     points = run.metrics.get(name, ())
-    value = points[-1][1] if points else math.nan
+    value = points[-1][1] if points else None
     real, shuffled = controls["real"], controls["shuffled"]
     card = card_of(name, run)
-    place = (value - shuffled) / (real - shuffled) if real != shuffled else math.nan
+    low, high = _interval(run.evaluation.get(name, {}), value, controls["std"])
     return Cell(
         run=index,
-        value=short(value) if points else "–",
-        spread=_shown(controls["std"]),
-        real=_shown(real),
-        shuffled=_shown(shuffled),
-        ratio=f"{value / shuffled:.1f} ×" if points and shuffled > 0 and math.isfinite(value) else "",
-        place=round(100 * min(max(place, 0.0), 1.0), 1) if math.isfinite(place) else None,
-        images=count(points[-1][0]) if points else "",
+        value=value,
+        spread=controls["std"],
+        low=low,
+        high=high,
+        real=real,
+        shuffled=shuffled,
+        ratio=f"{value / shuffled:.1f} ×" if finite(value) is not None and value and shuffled and shuffled > 0 else "",
+        place=_between(finite(value), shuffled, real),
+        images=points[-1][0] if points else None,
         card=tuple((key, say(leaf)) for key, leaf in flat(card) if key not in TOLD),
         refused=refusal(run.evaluation.get(name, {})),
     )
 
 
-def _shown(value: float) -> str:
-    return "" if math.isnan(value) else short(value)
+def _interval(card: dict[str, Any], value: float | None, spread: float | None) -> tuple[float | None, float | None]:
+    told = card.get("interval")
+    if isinstance(told, list) and len(told) == 2 and all(isinstance(end, int | float) for end in told):
+        return float(told[0]), float(told[1])
+    if value is None or spread is None:
+        return None, None
+    return value - spread, value + spread
+
+
+def _between(value: float | None, shuffled: float | None, real: float | None) -> float | None:
+    if value is None or shuffled is None or real is None or real == shuffled:
+        return None
+    return round(100 * min(max((value - shuffled) / (real - shuffled), 0.0), 1.0), 1)
+
+
+def finite(value: float | None) -> float | None:
+    """Return the value, `None` where it is no number."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,11 +1,12 @@
 """Texts from templates."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from frido.report.numbers import count
+from frido.report.numbers import count, short
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -17,6 +18,11 @@ def text(name: str) -> str:
 
 def filled(name: str, values: dict[str, Any]) -> str:
     """Return a template with values in it; what is no markup is escaped, and a missing value is an error."""
+    return _environment().get_template(name).render(values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -24,5 +30,5 @@ def filled(name: str, values: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["count"] = count
-    return environment.get_template(name).render(values)
+    environment.filters |= {"count": count, "short": lambda value: "–" if value is None else short(value)}
+    return environment

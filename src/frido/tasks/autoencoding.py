@@ -14,8 +14,8 @@ from frido.autoencoders.losses.base import AutoencoderLoss, Opponent
 from frido.contracts.batch import Batch
 from frido.contracts.errors import FridoError
 from frido.contracts.phase import Phase
+from frido.metrics.image_quality import psnr
 from frido.tasks.codebook_use import CodebookUse, perplexity, usage
-from frido.tasks.image_quality import psnr
 
 Handover = dict[int, Tensor]
 """Reconstructions that one phase made and the next will use, by the first position of their batch."""

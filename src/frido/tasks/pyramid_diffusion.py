@@ -20,7 +20,7 @@ from frido.diffusion.layouts.base import Layout, Shape
 from frido.diffusion.losses.base import Loss
 from frido.diffusion.noising.base import TeacherForcing
 from frido.diffusion.parameterizations.base import Parameterization
-from frido.diffusion.pyramid_chains import ChainNoise, run_chains
+from frido.diffusion.pyramid_chains import ChainNoise, WatchPyramid, run_chains
 from frido.diffusion.samplers.base import Sampler
 from frido.diffusion.scales.base import Scales
 from frido.diffusion.schedules.base import Schedule
@@ -153,6 +153,13 @@ class PyramidDiffusion(nn.Module):
                 do="task.condition_dropout=0.1, or diffusion/guidance=none",
             )
 
+    def first_noise(self, *, shapes: Sequence[Shape], seed: int, keys: Int[Tensor, "batch"]) -> Pyramid:
+        """Return the noise that `generate` begins the chains with, on their grids; arguments are as there."""
+        return tuple(
+            rng.normal(keys, seed=seed, purpose=_first(scale), shape=shape)
+            for scale, shape in enumerate(self.layout.shapes(shapes))
+        )
+
     @torch.no_grad()
     def generate(
         self,
@@ -165,6 +172,7 @@ class PyramidDiffusion(nn.Module):
         keys: Int[Tensor, "batch"],
         view: Prepared = None,
         given: Sequence[Given | None] | None = None,
+        watch: WatchPyramid | None = None,
     ) -> Pyramid:
         """Sample a pyramid for each scene, on the autoencoder's grids.
 
@@ -177,6 +185,7 @@ class PyramidDiffusion(nn.Module):
             keys: One number per sample; its noise is a function of `(seed, key)`, whatever else is in the batch.
             view: What the view prepared of each scene's image, on the denoiser's device.
             given: Of each scale, coarsest first, what is not to be drawn, or not from noise alone; `None` draws all.
+            watch: Told what the denoiser believes at every step of every scale; it changes nothing.
         """
         built = self.check_sampling(sampler, guidance)
         given = [None] * len(shapes) if given is None else given
@@ -201,13 +210,19 @@ class PyramidDiffusion(nn.Module):
                 layout=self.layout,
                 own_shapes=shapes,
                 noise=ChainNoise(
-                    start=lambda scale: normal(f"sample/{scale}/-1", scale),
+                    start=lambda scale: normal(_first(scale), scale),
                     fresh=lambda scale, step: normal(f"sample/{scale}/{step}", scale),
                     kept=lambda scale, step: normal(f"keep/{scale}/{step}", scale),
                     coarse=lambda scale, k: normal(f"sample coarse/{scale}/{k}", k),
                 ),
                 given=given,
+                watch=watch,
             )
         finally:
             for module, training in modes:
                 module.train(training)
+
+
+def _first(scale: int) -> str:
+    """Return the purpose of the noise that the chain of a scale begins with."""
+    return f"sample/{scale}/-1"

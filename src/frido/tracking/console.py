@@ -1,13 +1,13 @@
 """Progress for a person: a moving bar on a terminal, lines in a log file."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from frido.contracts.tracker import Tracker
+from frido.contracts.tracker import Cell, Tracker
 
 SHOWN_VALUES = 4
 
@@ -49,6 +49,9 @@ class ConsoleTracker(Tracker):
             self.console.print(f"{self.name:<12} {name}: {path}", markup=False)
         else:
             self.bar.console.print(f"{name}: {path}", markup=False)
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, images: int) -> None:
+        pass
 
     def close(self) -> None:
         if self.bar is not None:

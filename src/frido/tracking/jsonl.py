@@ -2,11 +2,11 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from frido.contracts import atomic
-from frido.contracts.tracker import Tracker
+from frido.contracts.tracker import Cell, Tracker
 
 METRICS = "metrics.jsonl"
 TIMING = "timing.jsonl"
@@ -59,7 +59,7 @@ class JsonlTracker(Tracker):
     """Appends `{"images": n, name: value, ...}` to `metrics.jsonl`, clock times to `timing.jsonl`.
 
     A line is on disk when `log` returns, so no checkpoint is newer than the log, except while lines wait (`Lines`).
-    Pictures are files already.
+    Pictures, and what tables hold, are files already.
 
     Args:
         directory: Of the run or stage.
@@ -75,6 +75,9 @@ class JsonlTracker(Tracker):
         _append(self.timing, clock, images)
 
     def picture(self, name: str, path: Path, *, images: int) -> None:
+        pass
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, images: int) -> None:
         pass
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from frido.contracts.tracker import Tracker
+from frido.contracts.tracker import Cell, Tracker
 
 
 class SeveralTrackers(Tracker):
@@ -23,6 +23,10 @@ class SeveralTrackers(Tracker):
     def picture(self, name: str, path: Path, *, images: int) -> None:
         for tracker in self.trackers:
             tracker.picture(name, path, images=images)
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, images: int) -> None:
+        for tracker in self.trackers:
+            tracker.table(name, columns, rows, images=images)
 
     def close(self) -> None:
         for tracker in self.trackers:

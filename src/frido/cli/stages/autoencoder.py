@@ -11,6 +11,7 @@ from torch import Tensor
 from frido.cli import health
 from frido.cli.at_once import at_once
 from frido.cli.build import build
+from frido.cli.reference import reference
 from frido.cli.session import Session
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
@@ -58,6 +59,7 @@ def train(session: Session, directory: Path, task: Any, evaluation: Any) -> Any:
     training = build(config["training"]["autoencoder"])
     split, _ = session.held_out("val")
     held_out = list(_images(session, split, count=WATCHED_IMAGES))
+    kept = reference(session, split, count=WATCHED_IMAGES)
 
     with session.tracker(directory, "autoencoder", budget=training.images) as tracker:
 
@@ -65,7 +67,11 @@ def train(session: Session, directory: Path, task: Any, evaluation: Any) -> Any:
             """Reconstruct held-out images: the same ones each time."""
             _draw(session, directory, averaged.autoencoder, tracker, images_seen=images_seen)
             found = health.measure(
-                averaged.autoencoder, held_out, perceptual=task.loss.perceptual, evaluation=evaluation
+                averaged.autoencoder,
+                held_out,
+                perceptual=task.loss.perceptual,
+                evaluation=evaluation,
+                reference=kept,
             )
             return {f"held_out/{name}": value for name, value in found.numbers.items()}
 
@@ -94,7 +100,8 @@ def final_cards(
     """Return a card for every number of the finished first stage, so that first stages compare by their files."""
     split, note = session.held_out("val")
     images = _images(session, split, count=FINAL_IMAGES)
-    found = health.measure(autoencoder, images, perceptual=task.loss.perceptual, evaluation=evaluation)
+    kept = reference(session, split, count=FINAL_IMAGES)
+    found = health.measure(autoencoder, images, perceptual=task.loss.perceptual, evaluation=evaluation, reference=kept)
     common = {"images": min(FINAL_IMAGES, len(session.rows(split))), "split": split, "note": note}
     measured = {name: {"value": value} for name, value in found.numbers.items()} | found.cards
     cards = {f"held_out/{name}": card | common for name, card in measured.items()}
@@ -123,12 +130,14 @@ def _to_train(task: Any, budget: int) -> bool:
 
 def _draw(session: Session, directory: Path, autoencoder: Any, tracker: Any, *, images_seen: int) -> None:
     split, _ = session.held_out("val")
-    (shown,) = (batch.pixels for batch in session.in_order(split, batch=SHOWN, count=SHOWN))
-    grid = health.rows(autoencoder, shown)
-    session.picture(tracker, directory, "reconstructions", grid, columns=len(shown), images=images_seen)
+    (shown,) = session.in_order(split, batch=SHOWN, count=SHOWN)
+    scenes = [session.shown(split, row) for row in shown.positions.tolist()]
+    items = [{"scene": scene.id, "scene_json": scene.to_json()} for scene in scenes]
+    rows = health.rows(autoencoder, shown.pixels)
+    session.picture(tracker, directory, "reconstructions", rows, items=items, images=images_seen)
 
 
-def _images(session: Session, split: str, *, count: int) -> Iterator[Tensor]:
-    """Yield this rank's share of the first `count` images of a split, on the CPU."""
+def _images(session: Session, split: str, *, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield this rank's share of the first `count` images of a split, on the CPU, with their positions."""
     for rows in session.in_order(split, batch=at_once(session.config), count=count, share=True):
-        yield rows.pixels
+        yield rows.positions, rows.pixels

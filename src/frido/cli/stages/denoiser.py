@@ -5,13 +5,15 @@ from typing import Any
 
 import torch
 
-from frido.cli import pictures, provenance
+from frido.cli import fingerprints, pictures, provenance
 from frido.cli.at_once import at_once
 from frido.cli.build import build
 from frido.cli.latent_stream import latent_stream
+from frido.cli.reference import reference
 from frido.cli.session import Session
 from frido.contracts.batch import Batch
 from frido.contracts.errors import FridoError
+from frido.contracts.metric import Pictures
 from frido.engine import checkpoint, distributed
 from frido.engine.trainer import Trainer
 from frido.tasks.held_out_error import BANDS
@@ -33,6 +35,8 @@ def run(session: Session) -> None:
         for batch in session.in_order(split, batch=at_once(config), count=config["size"]["watched"], share=True)
     ]
 
+    kept = reference(session, split, count=config["size"]["watched"])
+
     with session.first_alone() as alone:
         if alone:
             counts = {"denoiser": task, "autoencoder": session.frozen}
@@ -45,19 +49,21 @@ def run(session: Session) -> None:
             """Measure the loss on held-out images, draw their scenes and score them: the same scenes and noise each
             time, by averaged weights."""
             generated = [session.generate(averaged, batch) for batch in watched]
-            result = evaluation.run(
+            pairs = [
                 (
-                    pictures.to_uint8(batch.pixels),
-                    pictures.to_uint8(images),
+                    Pictures(batch.positions, pictures.to_uint8(batch.pixels).to(session.device)),
+                    Pictures(batch.positions, pictures.to_uint8(images).to(session.device)),
                     [session.shown(split, row) for row in batch.positions.tolist()],
                 )
                 for batch, images in zip(watched, generated, strict=True)
-            )
+            ]
+            result = evaluation.run(pairs, paired=True, described=True, reference=kept)
             numbers = {f"during/{name}": number for name, number in result.numbers.items()}
             if session.is_first:
-                rows = torch.cat([watched[0].pixels[:SHOWN], generated[0][:SHOWN]])
-                columns = len(rows) // 2
-                session.picture(tracker, session.directory, "samples", rows, columns=columns, images=images_seen)
+                first = watched[0].rows(0, SHOWN)
+                rows = {"real": first.pixels, "generated": generated[0][:SHOWN]}
+                items = fingerprints.items(session, averaged, first, split)
+                session.picture(tracker, session.directory, "samples", rows, items=items, images=images_seen)
             return held_out_losses(session, averaged, watched) | numbers
 
         Trainer(

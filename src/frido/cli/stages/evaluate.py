@@ -3,15 +3,18 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from frido.cli import pictures
+from frido.cli import measured, pictures
 from frido.cli.build import build
+from frido.cli.reference import reference
 from frido.cli.session import Session
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
+from frido.contracts.metric import Pictures
 from frido.contracts.scene import Scene
 from frido.tracking.jsonl import forget
 
@@ -27,8 +30,12 @@ def run(session: Session) -> None:
         raise FridoError(str(folder), got="no finished samples", wanted="samples to score", do=do)
     evaluation = build(session.config["metrics"])
     scenes = [Scene.from_json(value) for value in json.loads((folder / "scenes.json").read_text())]
-    share = range(session.rank * BATCH, len(scenes), session.world_size * BATCH)
-    result = evaluation.run(_batches(folder, scenes, share))
+    result = evaluation.run(
+        _batches(session, folder, scenes),
+        paired=True,
+        described=True,
+        reference=reference(session, split, count=len(scenes)),
+    )
     with session.first_alone() as alone:
         if not alone:
             return
@@ -36,25 +43,26 @@ def run(session: Session) -> None:
             rows = range(min(EXPLAINED, len(scenes)))
             found = [judge.found(_load(folder / "generated", [row])[0], scenes[row]) for row in rows]
             atomic.write_json(folder / "found.json", found)
-        protocol = json.loads((folder / "protocol.json").read_text())
-        told = {"split": split, "ema": protocol["ema"], "note": protocol["note"]}
-        cards = {name: {**card, **told} for name, card in result.cards.items()}
+        protocol: dict[str, Any] = json.loads((folder / "protocol.json").read_text())
+        place = session.directory if session.drawing.own else folder
+        measured.add(place, result, {"split": split, **protocol})
         if not session.drawing.own:
-            atomic.write_json(folder / "evaluation.json", cards)
             print("\n".join([f"{name}: {number:.4f}" for name, number in result.numbers.items()]))
             print(f"evaluated: {folder}")
             return
-        atomic.write_json(session.directory / "evaluation.json", cards)
         images = session.config["training"]["denoiser"]["images"]
         forget(session.directory, result.numbers)
         with session.tracker(session.directory, "evaluate", budget=images) as tracker:
             tracker.log(result.numbers, images=images)
 
 
-def _batches(folder: Path, scenes: list[Scene], starts: range) -> Iterator[tuple[Tensor, Tensor, list[Scene]]]:
-    for start in starts:
+def _batches(session: Session, folder: Path, scenes: list[Scene]) -> Iterator[tuple[Pictures, Pictures, list[Scene]]]:
+    """Yield this rank's share of the samples, on its device."""
+    for start in range(session.rank * BATCH, len(scenes), session.world_size * BATCH):
         rows = list(range(start, min(start + BATCH, len(scenes))))
-        yield _load(folder / "real", rows), _load(folder / "generated", rows), [scenes[row] for row in rows]
+        sides = (_load(folder / name, rows).to(session.device) for name in ("real", "generated"))
+        real, generated = (Pictures(torch.tensor(rows), images) for images in sides)
+        yield real, generated, [scenes[row] for row in rows]
 
 
 def _load(folder: Path, rows: list[int]) -> Tensor:

@@ -4,13 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from frido.cli import pictures, wished
+import torch
+
+from frido.cli import fingerprints, pictures, wished
 from frido.cli.at_once import at_once
+from frido.cli.filmstrips import Filmstrips
 from frido.cli.session import Session, progress
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
 ANECDOTES = 100  # fewer images than this are looked at, not counted
+ROWS = 64  # whose noise is drawn together
 
 
 def run(session: Session) -> None:
@@ -33,10 +37,13 @@ def held_out(session: Session) -> None:
             check_drawn_alike(folder, protocol)
             return
         task = session.trained_task()
+        strips = Filmstrips(session=session, task=task, split=split)
         for batch in progress(
             list(session.in_order(split, batch=at_once(session.config), count=count, share=True)), "sampling"
         ):
-            columns = {"real": batch.pixels, "generated": session.generate(task, session.with_view(batch, task.view))}
+            watch = strips.watch(batch) if session.is_first else None
+            drawn = session.generate(task, session.with_view(batch, task.view), watch=watch)
+            columns = {"real": batch.pixels, "generated": drawn}
             if (shown := task.view.picture(batch)) is not None:
                 columns["shown"] = shown
             for name, images in columns.items():
@@ -46,7 +53,17 @@ def held_out(session: Session) -> None:
             if alone:
                 scenes = [session.shown(split, row).to_json() for row in range(count)]
                 atomic.write_json(folder / "scenes.json", scenes)
-                atomic.write_json(folder / "protocol.json", protocol)
+                strips.save(folder / "filmstrips")
+                noise = write_noise(session, task, folder, count=count)
+                atomic.write_json(folder / "protocol.json", protocol | {"noise": noise})
+
+
+def write_noise(session: Session, task: Any, folder: Path, *, count: int) -> str:
+    """Write `noise.json`, the fingerprints of the noise that each of `count` rows began with; return that of all."""
+    rows = [torch.arange(start, min(start + ROWS, count)) for start in range(0, count, ROWS)]
+    found = [text for some in rows for text in fingerprints.of_noise(session.first_noise(task, some))]
+    atomic.write_json(folder / "noise.json", {"how": fingerprints.HOW, "rows": found})
+    return fingerprints.together(found)
 
 
 ALIKE = ("sampler", "guidance", "teacher_forcing", "ema", "seed", "count")

@@ -1,8 +1,8 @@
 """A token for each word of the dataset's vocabulary."""
 
-from frido.conditioning.graph_text import LETTERS
 from frido.conditioning.tokenizers.base import Tokenizer
 from frido.contracts import tokenizer
+from frido.contracts.graph_text import LETTERS
 from frido.contracts.scene import Vocabulary
 
 

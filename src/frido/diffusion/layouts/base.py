@@ -39,4 +39,4 @@ class Layout(ABC):
 
     @abstractmethod
     def restore(self, arranged: Pyramid, *, own: Sequence[Shape]) -> Pyramid:
-        """Return the pyramid on the autoencoder's own grids."""
+        """Return the pyramid, or its first scales with `own` shapes of as many, on the autoencoder's own grids."""

@@ -12,7 +12,7 @@ from frido.contracts.errors import FridoError
 from frido.diffusion.given import Anchor
 from frido.diffusion.parameterizations.base import Parameterization
 from frido.diffusion.per_scale import at_scale
-from frido.diffusion.samplers.chain import Chain
+from frido.diffusion.samplers.chain import Chain, Watch
 from frido.diffusion.schedules.base import Schedule
 from frido.diffusion.spacings.base import Spacing
 from frido.diffusion.terminal_signal import check_terminal_signal
@@ -71,6 +71,7 @@ class Sampler(ABC):
         *,
         noise: Callable[[int], Tensor],
         anchor: Anchor | None = None,
+        watch: Watch | None = None,
     ) -> Float[Tensor, "batch channels height width"]:
         """Return the latent at the clean end of a chain.
 
@@ -79,6 +80,7 @@ class Sampler(ABC):
             noisy: Standard normal; the chain starts from it, or from what `anchor` gives, noised by it.
             noise: `noise(step)` is standard normal of the shape of `noisy`, for samplers that add some.
             anchor: What is given of the result. What it keeps is exact before every step, not yet after the last.
+            watch: Told what the network believes at every step; it changes nothing.
         """
         chain = Chain(
             denoise=denoise,
@@ -86,6 +88,7 @@ class Sampler(ABC):
             parameterization=self.parameterization,
             times=self.times,
             noise=noise,
+            watch=watch,
         )
         step, first = self.stepper(chain), 0
         levels = list(zip(chain.alphas.to(noisy), chain.sigmas.to(noisy), strict=True))

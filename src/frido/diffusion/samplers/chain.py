@@ -10,6 +10,10 @@ from frido.contracts.denoiser import Denoise
 from frido.diffusion.parameterizations.base import Parameterization
 from frido.diffusion.schedules.base import Schedule
 
+Watch = Callable[[int, Tensor], None]
+"""`watch(step, clean)` is told the clean latent that the network sees at `times[step]`; of several calls for a step, as
+of samplers that try one first, the last is the one that counts."""
+
 
 class Chain:
     """The noise levels of one chain, and what the network believes at each.
@@ -23,6 +27,7 @@ class Chain:
         parameterization: What the network predicts.
         times: Noisy to clean; the last is where the chain ends.
         noise: `noise(step)`, standard normal of the latent's shape.
+        watch: Told what the network believes, whenever it is asked; `None` tells nobody.
     """
 
     def __init__(
@@ -33,8 +38,10 @@ class Chain:
         parameterization: Parameterization,
         times: Float[Tensor, "times"],
         noise: Callable[[int], Tensor],
+        watch: Watch | None = None,
     ) -> None:
         self.denoise, self.parameterization, self.times, self.noise = denoise, parameterization, times, noise
+        self.watch = watch
         self.lambdas = torch.where(times < 0, torch.inf, schedule.log_snr(times) / 2)
         self.alphas = torch.sigmoid(2 * self.lambdas).sqrt()
         self.sigmas = torch.sigmoid(-2 * self.lambdas).sqrt()
@@ -46,7 +53,10 @@ class Chain:
         time = torch.full((len(noisy),), self.times[step].item(), device=noisy.device)
         prediction = self.denoise(noisy, time).to(noisy.dtype)
         level = noisy, self.alphas[step].to(noisy), self.sigmas[step].to(noisy)
-        return self.parameterization.to_clean(prediction, *level), self.parameterization.to_noise(prediction, *level)
+        clean = self.parameterization.to_clean(prediction, *level)
+        if self.watch is not None:
+            self.watch(step, clean)
+        return clean, self.parameterization.to_noise(prediction, *level)
 
     def mix(
         self, clean: Float[Tensor, "batch channels height width"], noise: Tensor, step: int

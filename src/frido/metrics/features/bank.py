@@ -1,19 +1,14 @@
 """One pass through a feature network, shared by every statistic over it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
-
-from frido.contracts.metric import Metric
+from frido.contracts.metric import Metric, Part, Pictures
 from frido.contracts.scene import Scene
 from frido.metrics.features.base import FeatureExtractor, Features
+from frido.metrics.features.reference import Reference
+from frido.metrics.features.side import Side, identity
 from frido.metrics.statistic import FeatureStatistic, Outcome
-
-ROWS = 64
-"""Images a forward pass takes at once: bounds memory (Inception sees 299 px), changes no number."""
 
 
 class FeatureBank(Metric):
@@ -27,37 +22,43 @@ class FeatureBank(Metric):
         statistics: FID, IS, ... by any name; partials that lack `dimension` and `classes`.
     """
 
+    needs_pairs = False
+    needs_scenes = False
+    prefix = ""
+    """Before the names of the numbers."""
+
     def __init__(self, *, extractor: FeatureExtractor, statistics: dict[str, Callable[..., FeatureStatistic]]) -> None:
         self.extractor = extractor
         sizes = {"dimension": extractor.dimension, "classes": extractor.classes}
         self.statistics = {name: make(**sizes) for name, make in statistics.items()}
         self.outcomes: dict[str, Outcome] = {}
-        # Every process takes part in the sums, one without rows too: none may be left waiting.
-        nothing = Features(torch.zeros(0, extractor.dimension), torch.zeros(0, extractor.classes))
-        for statistic in self.statistics.values():
-            statistic.update(nothing, nothing)
+        self.counts: dict[str, Any] = {}
+        self.found_parts: dict[str, dict[str, Part]] = {}
+        self.real, self.generated = Side(extractor, None), Side(extractor, None)
 
-    def update(
-        self,
-        *,
-        real: UInt8[Tensor, "batch 3 height width"],
-        generated: UInt8[Tensor, "batch 3 height width"],
-        scenes: Sequence[Scene],
-    ) -> None:
-        assert len(real) == len(generated), "real and generated images come in pairs"
+    def remember(self, reference: Reference) -> None:
+        """Take the features of real images from `reference`, and leave there what has to be looked at."""
+        self.real = Side(self.extractor, reference)
+
+    def update(self, *, real: Pictures, generated: Pictures, scenes: Sequence[Scene]) -> None:
         if self.extractor.missing:
             return
-        for start in range(0, len(real), ROWS):
-            of_real = self.extractor.extract(real[start : start + ROWS])
-            of_generated = self.extractor.extract(generated[start : start + ROWS])
-            for statistic in self.statistics.values():
-                statistic.to(of_real.features.device)
-                statistic.update(of_real, of_generated)
+        self.real.add(real)
+        self.generated.add(generated)
 
     def compute(self) -> dict[str, float]:
         if self.extractor.missing:
             return {}
-        self.outcomes = {name: statistic.compute() for name, statistic in self.statistics.items()}
+        real, generated = self.real.everywhere(), self.generated.everywhere()
+        self.counts = {
+            "images": len(generated.positions),
+            "real_images": len(real.positions),
+            "reference": identity(real.digests),
+        }
+        self.outcomes = {
+            name: statistic.compute(real=real, generated=generated) for name, statistic in self.statistics.items()
+        }
+        self.found_parts = self.parts_of(real=real, generated=generated)
         return {
             self._full(short, outcome.images): value
             for outcome in self.outcomes.values()
@@ -70,18 +71,37 @@ class FeatureBank(Metric):
             "weights_sha256": self.extractor.sha256,
             "resize": self.extractor.resize,
             "dimension": self.extractor.dimension,
-            "images": max((outcome.images for outcome in self.outcomes.values()), default=0),
+            **self.counts,
             "refused": self._refused(),
+            "details": self._details(),
         }
+
+    def parts(self) -> Mapping[str, Mapping[str, Part]]:
+        return self.found_parts
+
+    def parts_of(self, *, real: Features, generated: Features) -> dict[str, dict[str, Part]]:
+        """Return the numbers of parts of both sides; of whole images there are none."""
+        return {}
+
+    def rows(self) -> Mapping[int, Mapping[str, float]]:
+        return {}
 
     def _refused(self) -> dict[str, str]:
         if missing := self.extractor.missing:
-            return {f"{statistic.names[0]}/{self.extractor.name}": missing for statistic in self.statistics.values()}
+            names = (statistic.names[0] for statistic in self.statistics.values())
+            return {f"{self.prefix}{name}/{self.extractor.name}": missing for name in names}
         return {
             self._full(self.statistics[name].names[0], outcome.images): outcome.refusal
             for name, outcome in self.outcomes.items()
             if outcome.refusal
         }
 
+    def _details(self) -> dict[str, Mapping[str, Any]]:
+        return {
+            self._full(short, outcome.images): outcome.about
+            for name, outcome in self.outcomes.items()
+            for short in self.statistics[name].names
+        }
+
     def _full(self, short: str, count: int) -> str:
-        return f"{short}/{self.extractor.name}@{count}"
+        return f"{self.prefix}{short}/{self.extractor.name}@{count}"

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from frido.contracts.errors import FridoError
-from frido.metrics.features.base import FeatureExtractor, Features
+from frido.metrics.features.base import FeatureExtractor, Seen
 
 SHA256_PREFIX = "6726825d"
 FILES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
@@ -74,5 +74,5 @@ class Inception(FeatureExtractor):
         self.requires_grad_(False).eval()
 
     @torch.inference_mode()
-    def extract(self, images: UInt8[Tensor, "batch 3 height width"]) -> Features:
-        return Features(*self.network(images))
+    def extract(self, images: UInt8[Tensor, "batch 3 height width"]) -> Seen:
+        return Seen(*self.network(images))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from frido.metrics.features.base import FeatureExtractor, Features
+from frido.metrics.features.base import FeatureExtractor, Seen
 from frido.metrics.weights import read_weights, to_unit_range
 
 WEIGHTS = Path(__file__).with_name("scenes.safetensors")
@@ -44,7 +44,7 @@ class SceneFeatures(FeatureExtractor):
         self.requires_grad_(False).eval()
 
     @torch.inference_mode()
-    def extract(self, images: UInt8[Tensor, "batch 3 height width"]) -> Features:
+    def extract(self, images: UInt8[Tensor, "batch 3 height width"]) -> Seen:
         maps = self.network.forward_features(to_unit_range(images, self.resolution))
         features = self.network.forward_head(maps, pre_logits=True)
-        return Features(features, self.network.get_classifier()(features))
+        return Seen(features, self.network.get_classifier()(features))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from string import ascii_uppercase
 
-from frido.contracts.scene import Vocabulary
+from frido.contracts.scene import Scene, Vocabulary
 
 LETTERS = (*ascii_uppercase, *(f"A{letter}" for letter in ascii_uppercase[1:]))
 """Names of the instances of a category: A to Z, AB to AZ (official: to AF). All further ones share the last."""
@@ -36,3 +36,18 @@ def graph_text(categories: Sequence[int], triples: Sequence[tuple[int, int, int]
 
     told = (f"{mention(s)} {vocabulary.predicates[predicate]} {mention(o)}" for s, predicate, o in triples)
     return " , ".join(told)
+
+
+def scene_text(scene: Scene) -> str:
+    """Return what a scene shows as text: its first caption; else its graph, each object after its attributes.
+
+    Without relationships the objects are listed; without objects there is no text either.
+    """
+    if scene.captions and scene.captions[0].strip():
+        return scene.captions[0].strip()
+    names = [" ".join([*item.attributes, item.category]) for item in scene.objects]
+    if not scene.relationships:
+        return " , ".join(names)
+    words = Vocabulary(tuple(dict.fromkeys(names)), (), tuple({told.predicate: 0 for told in scene.relationships}))
+    triples = [(told.subject, words.predicates.index(told.predicate), told.object) for told in scene.relationships]
+    return graph_text([words.categories.index(name) for name in names], triples, words)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from frido.tasks.image_quality import psnr, ssim
+from frido.metrics.image_quality import psnr, ssim
 
 
 def test_psnr_by_hand():

@@ -1,0 +1,81 @@
+"""`study=NAME` and `-m a=1,2 b=x,y`: Hydra makes the jobs of them, a launcher of ours runs these."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from frido.cli.compose import compose
+from frido.cli.options import config_dir
+from frido.cli.refusals import refuse_early, translated
+from frido.cli.suggest import key_and_value
+from frido.cli.sweep.jobs import plan
+from frido.cli.sweep.study import Study
+from frido.contracts.errors import FridoError
+
+FLAGS = ("-m", "--multirun")
+OURS = ("hydra/launcher", "hydra.launcher.")
+"""What of Hydra's own settings may be chosen."""
+
+
+def asked_for(arguments: Sequence[str]) -> bool:
+    """Return whether the arguments stand for several runs."""
+    return any(argument in FLAGS or argument.startswith("study=") for argument in arguments)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Bring all runs that the arguments stand for to their end; return the exit code.
+
+    Raises:
+        FridoError: Any of them is not a run; none has been started then.
+    """
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    overrides = [argument for argument in arguments if argument not in FLAGS]
+    hydras = [override for override in overrides if key_and_value(override)[0].startswith(OURS)]
+    own = [override for override in overrides if override not in hydras]
+    refuse_early("run", own, config_dir())
+    place = f"hydra.sweep.dir=${{run.root}}/studies/{name(own)}"
+    with translated("run", own, config_dir()):
+        with initialize_config_dir(config_dir=str(config_dir().resolve()), version_base="1.3"):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            batches = hydra.multirun("run", _in_no_process_of_ours, [*overrides, place], with_log_configuration=False)
+    return max((job.return_value for batch in batches for job in batch), default=0)
+
+
+def name(overrides: Sequence[str]) -> str:
+    """Return what the folder of a sweep is called: as its study, or by a hash of what it sweeps."""
+    chosen = dict(map(key_and_value, overrides))
+    others = sorted(o for o in overrides if key_and_value(o)[0] not in ("study", "run.root"))
+    if "study" in chosen and not others:
+        return chosen["study"]
+    digest = hashlib.sha256(json.dumps(others).encode()).hexdigest()[:8]
+    return f"{chosen.get('study', 'sweep')}-{digest}"
+
+
+def study(folder: Path, task: Sequence[str], jobs: Sequence[Sequence[str]]) -> Study:
+    """Return the study of Hydra's jobs.
+
+    Args:
+        folder: `hydra.sweep.dir`.
+        task: What was typed, without Hydra's own settings.
+        jobs: Overrides of each job.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()  # this one has made its jobs; from here on each job is composed as any run is
+    chosen = [override for override in task if key_and_value(override)[0] == "study"]
+    comparison = compose("run", chosen).get("comparison")
+    return Study(folder=folder, arguments=task, comparison=comparison, jobs=plan(jobs))
+
+
+def _in_no_process_of_ours(config: Any) -> None:
+    raise FridoError(
+        "hydra/launcher",
+        got="a launcher that runs jobs in its own process",
+        wanted="local, slurm or print",
+        do="hydra/launcher=local",
+    )
