@@ -124,7 +124,9 @@ def test_a_service_that_is_killed(tmp_path):
     assert ended.stderr.count("W&B failed") == 1 and "Traceback" not in ended.stderr
     lines = [json.loads(line) for line in (tmp_path / "recipe" / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["images"] for line in lines] == [8, 16, 24, 32, 32]
-    (log,) = [path for path in (tmp_path / "recipe" / "run").glob("wandb/offline-*/*.wandb") if path.stat().st_size > 99]
+    (log,) = [
+        path for path in (tmp_path / "recipe" / "run").glob("wandb/offline-*/*.wandb") if path.stat().st_size > 99
+    ]
     assert b"fid" in log.read_bytes()
 
 

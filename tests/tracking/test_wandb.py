@@ -131,7 +131,9 @@ def test_what_lies_before_the_last_place_was_told(tmp_path):
     place = tmp_path / "recipe" / "hash"
     Told(id="abc", job_type="train", step=7, images=192).write(place)
     (tmp_path / "recipe" / "hash" / "real.png").touch()
-    job = start('\n    for images in (64, 128):\n        tracker.log({"loss": 1.0}, images=images)\n' + CLOSED, place, "x")
+    job = start(
+        '\n    for images in (64, 128):\n        tracker.log({"loss": 1.0}, images=images)\n' + CLOSED, place, "x"
+    )
     job.communicate()
     (log,) = place.glob("wandb/offline-run-*/run-abc.wandb")
     assert job.returncode == 0 and history(records(log)) == []
@@ -162,15 +164,16 @@ def test_tables_hold_pictures_that_stay_with_the_run(run):
     directory, found = run
     (point,) = [point for point in history(found[2]) if "tables/samples._type" in point]
     assert point["images"] == 256 and point["tables/samples._type"] == "table-file"
-    (table,) = [json.loads(file.read_text()) for file in directory.glob("wandb/offline-*/files/media/table/**/*.json")]
+    (artifact,) = of_kind(found, "artifact")
+    contents = {Path(entry["path"]).suffix: Path(entry["local_path"]) for entry in artifact["manifest"]["contents"]}
+    assert contents.keys() == {".html", ".png", ".json"}
+    assert all(place.is_file() and place.is_relative_to(directory) for place in contents.values()), "to be synced later"
+    table = json.loads(contents[".json"].read_text())
     assert table["columns"] == ["scene", "words", "graph", "real", "found", "note", "good"]
     (row, _) = table["data"]
     assert row[:2] == ["val-000000", "a red circle"] and row[4:] == [0.5, None, True]
     assert (row[2]["_type"], row[3]["_type"]) == ("html-file", "image-file")
-    contents = of_kind(found, "artifact")[0]["manifest"]["contents"]
-    places = [Path(entry["local_path"]) for entry in contents]
-    assert {place.suffix for place in map(Path, (entry["path"] for entry in contents))} == {".html", ".png", ".json"}
-    assert all(place.is_file() and place.is_relative_to(directory) for place in places), "wandb sync needs them"
+    assert b"<svg" in contents[".html"].read_bytes()
 
 
 def test_what_the_machine_did_is_there(run):

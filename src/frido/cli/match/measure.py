@@ -43,7 +43,7 @@ def seconds(config: Mapping[str, Any], looked: Looked) -> float:
     device = torch.device(config["hardware"]["device"])
     task, autoencoder = _built(config, looked)
     training = _frozen(task, config)
-    share, micro = training.split(config["hardware"]["devices"] * config["hardware"]["nodes"])
+    _, micro = training.split(config["hardware"]["devices"] * config["hardware"]["nodes"])
     batch = _batch(task, autoencoder, looked, config["size"]["resolution"], micro).to(device)
     phases = [phase.to(device).train() for phase in task.phases()]
     taken: list[float] = []

@@ -11,7 +11,7 @@ from frido.cli.match.request import QUANTITIES, Request
 from frido.cli.match.search import between, search
 from frido.cli.options import config_dir
 from frido.cli.schema import check
-from frido.cli.suggest import suggestions
+from frido.cli.suggest import suggestions, unresolved
 from frido.contracts.errors import FridoError
 
 TOLERANCE = 0.05
@@ -19,6 +19,9 @@ TOLERANCE = 0.05
 COARSER = 2
 """Times as many channels as in the other arm that a group norm may take together. A width that shares no factor with
 the number of groups leaves one group of all channels, which is another network."""
+
+NEIGHBOURS = 3
+"""Widths to each side that are looked at for groups."""
 
 
 def run(arguments: Sequence[str], *, directory: Path | None = None) -> int:
@@ -70,8 +73,9 @@ class _Dial:
         from frido.cli.match import measure
 
         self.asked, self.directory, self.measure = asked, directory, measure
-        own = _composed(asked.arm, [*asked.others, *asked.fixed], directory)
-        self.start = _whole_number(own, asked.by)
+        overrides = [*asked.others, *asked.fixed, f"arm={asked.arm}"]
+        self.start = _whole_number(_composed(asked.arm, overrides[:-1], directory), asked.by)
+        self.uninterpolated = unresolved("run", overrides, directory)
         self.looked = dataset.look(like)
         self.target = measure.AMOUNTS[asked.quantity](like, self.looked)
         self.finest = COARSER * measure.coarsest_norm(like, self.looked)
@@ -85,9 +89,15 @@ class _Dial:
         return self.amounts[value]
 
     def config(self, value: int) -> dict[str, Any]:
-        """Return the configuration of the arm with the dial at `value`."""
-        changes = [*self.asked.others, *self.asked.fixed, f"{self.asked.by}={value}"]
-        return _composed(self.asked.arm, changes, self.directory)
+        """Return the configuration of the arm with the dial at `value`; composing it anew would take a while."""
+        from omegaconf import OmegaConf
+
+        config = OmegaConf.create(self.uninterpolated)
+        OmegaConf.update(config, self.asked.by, value)
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(plain, dict)
+        check(plain)
+        return {str(key): inner for key, inner in plain.items()}
 
     def builds(self, value: int) -> bool:
         """Return whether a denoiser can be built with the dial at `value`."""
@@ -125,27 +135,32 @@ class _Dial:
         return min(found, key=lambda value: abs(self.off(value)))
 
     def _unreachable(self, value: int | None) -> FridoError:
-        by = self.asked.by
+        by, norms = self.asked.by, f"group norms of at most {self.finest:g} channels"
         got = "no value that can be built" if value is None else f"{by}={value}, {written.share(self.off(value))}"
         do = "another dial (by=KEY.PATH), or with=[KEY.PATH=VALUE] that changes the arm besides"
         near = self._nearest(self.builds)
         if near is not None and abs(self.off(near)) <= TOLERANCE:
             got += f"; {by}={near}, {written.share(self.off(near))}, has group norms of {self.norms[near]:g} channels"
-            do = f"with=[{_groups(near, self.finest / COARSER)}]"
+            do = f"with=denoiser.groups={self._groups(near)}"
         return FridoError(
             f"match={self.asked.quantity}",
             got=got,
-            wanted=f"within {100 * TOLERANCE:g} % of {self.asked.like} in {QUANTITIES[self.asked.quantity]}, with group "
-            f"norms of at most {self.finest:g} channels",
+            wanted=f"within {100 * TOLERANCE:g} % of {self.asked.like} in {QUANTITIES[self.asked.quantity]}, with {norms}",
             do=do,
         )
 
-
-def _groups(width: int, channels: float) -> str:
-    """Return the setting with which group norms of some width take about so many channels together."""
-    fitting = [count for count in range(1, width + 1) if width % count == 0]
-    best = min(fitting, key=lambda count: max(width / count / channels, channels * count / width))
-    return f"denoiser.groups={best}"
+    def _groups(self, near: int) -> int:
+        """Return the number of groups with which a width that is near enough has norms like the other arm's."""
+        channels = self.finest / COARSER
+        widths = [v for v in range(max(1, near - NEIGHBOURS), near + NEIGHBOURS + 1) if self.builds(v)]
+        choices = [
+            (max(width / count / channels, channels * count / width), count)
+            for width in widths
+            if abs(self.off(width)) <= TOLERANCE
+            for count in range(1, width + 1)
+            if width % count == 0
+        ]
+        return min(choices)[1]
 
 
 def _whole_number(config: Mapping[str, Any], path: str) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from frido.cli.compose import compose
 from frido.cli.options import config_dir
 from frido.cli.refusals import refuse_early, translated
+from frido.cli.rundir import UNHASHED
 from frido.cli.suggest import key_and_value
 from frido.cli.sweep.jobs import plan
 from frido.cli.sweep.study import Study
@@ -47,9 +49,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def name(overrides: Sequence[str]) -> str:
-    """Return what the folder of a sweep is called: as its study, or by a hash of what it sweeps."""
+    """Return what the folder of a sweep is called: as its study, or by a hash of what it sweeps.
+
+    Where and how the runs are computed is no part of it, as it is none of theirs.
+    """
     chosen = dict(map(key_and_value, overrides))
-    others = sorted(o for o in overrides if key_and_value(o)[0] not in ("study", "run.root"))
+    others = sorted(o for o in overrides if re.split(r"[./=]", o)[0] not in ("study", *UNHASHED))
     if "study" in chosen and not others:
         return chosen["study"]
     digest = hashlib.sha256(json.dumps(others).encode()).hexdigest()[:8]
