@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from frido.cli import scoring
 from frido.cli.again import again, asked_for
 from frido.cli.errors import door
 from frido.cli.launch import run
@@ -12,6 +13,8 @@ from frido.cli.launch import run
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what the arguments ask for; return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if scoring.asked_for(arguments):
+        return scoring.score(arguments)
     return again(arguments) if asked_for(arguments) else run(arguments)
 
 

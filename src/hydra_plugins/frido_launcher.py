@@ -3,11 +3,15 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from frido.cli.sweep.study import Study
 
 
 class LocalLauncher(Launcher):
@@ -72,14 +76,14 @@ class PrintLauncher(Launcher):
         return _returned(job_overrides, 0)
 
 
-def _study(config: DictConfig, job_overrides: Sequence[Sequence[str]]):  # noqa: ANN202 - its type is imported late
+def _study(config: DictConfig, job_overrides: Sequence[Sequence[str]]) -> "Study":
     from frido.cli.sweep import door
 
     return door.study(Path(config.hydra.sweep.dir), list(config.hydra.overrides.task), job_overrides)
 
 
 def _returned(job_overrides: Sequence[Sequence[str]], code: int) -> list[JobReturn]:
-    """Return the exit code of all jobs as Hydra wants it; one that failed is no exception, so no traceback of Hydra's."""
+    """Return a sweep's exit code as Hydra wants it: a job that failed raises nothing, so Hydra prints no traceback."""
     return [
         JobReturn(overrides=overrides, status=JobStatus.COMPLETED, _return_value=code) for overrides in job_overrides
     ]

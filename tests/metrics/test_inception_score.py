@@ -4,17 +4,14 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 
 from frido.metrics.features.base import Features
 from frido.metrics.inception_score import InceptionScore, inception_score
+from tests.metrics.rows import features
 
 TEN = {"splits": 10, "shuffle_seed": 2020}
 
 
-def make() -> InceptionScore:
-    return InceptionScore(**TEN, minimum=100, dimension=4, classes=12)
-
-
 def rows(count: int, seed: int) -> Features:
     random = torch.Generator().manual_seed(seed)
-    return Features(torch.zeros(count, 4), 3 * torch.randn(count, 12, generator=random))
+    return features(torch.zeros(count, 4), 3 * torch.randn(count, 12, generator=random))
 
 
 def test_undecided_classifier_scores_one():
@@ -35,19 +32,17 @@ def test_equals_torch_fidelity(count):
     assert deviation == pytest.approx(expected["inception_score_std"], rel=1e-6)
 
 
-def test_short_batches_change_nothing_and_both_sides_are_scored():
-    real, generated = rows(130, 0), rows(130, 1)
-    metric = make()
-    for part in torch.arange(130).split(48):
-        metric.update(Features(*(side[part] for side in real)), Features(*(side[part] for side in generated)))
-    numbers, images, _ = metric.compute()
-    assert images == 130
-    assert (numbers["is"], numbers["is_std"]) == pytest.approx(inception_score(generated.logits, **TEN))
-    assert numbers["is_real"] == pytest.approx(inception_score(real.logits, **TEN)[0])
+def test_both_sides_are_scored():
+    real, generated = rows(130, 0), rows(140, 1)
+    numbers, images, _, _ = InceptionScore(**TEN, minimum=100, dimension=4, classes=12).compute(
+        real=real, generated=generated
+    )
+    assert images == 140
+    assert (numbers["is"], numbers["is_std"]) == inception_score(generated.logits, **TEN)
+    assert numbers["is_real"] == inception_score(real.logits, **TEN)[0]
 
 
 def test_too_few_images_are_refused():
-    metric = make()
-    metric.update(rows(4, 0), rows(4, 1))
-    assert metric.compute().numbers == {}
-    assert "100" in metric.compute().refusal
+    outcome = InceptionScore(**TEN, minimum=100, dimension=4, classes=12).compute(real=rows(4, 0), generated=rows(4, 1))
+    assert outcome.numbers == {}
+    assert "100" in outcome.refusal

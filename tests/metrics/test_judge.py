@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from frido.contracts.metric import Pictures
 from frido.contracts.scene import Object, Relationship, Scene
-from frido.metrics.finder import WEIGHTS, Found, peaks, without_repeats
 from frido.metrics.derangement import derangement
+from frido.metrics.finder import WEIGHTS, Found, peaks, without_repeats
 from frido.metrics.judge import Judge
 from tests.metrics.pictures import batches, held_out
 
@@ -143,3 +144,67 @@ def test_the_report_on_a_drawn_scene_names_what_is_missing(make, monkeypatch):
 
 def test_shipped_weights_are_small():
     assert WEIGHTS.stat().st_size < 2_000_000
+
+
+# Parts and scenes
+
+
+def test_parts_add_up_to_the_whole(make):
+    images, scenes = held_out(120)
+    judge = make()
+    numbers = scores(judge, images.flip(3), images, scenes)
+    parts = judge.parts()
+    assert set(parts) == {
+        f"judge/{name}{side}" for name in ("recall", "precision", "relations") for side in ("", "_real")
+    }
+    for name, found in parts.items():
+        for kind in {part.split()[0] for part in found}:
+            of_kind = [part for word, part in found.items() if word.startswith(f"{kind} ")]
+            count = sum(part.count for part in of_kind)
+            assert sum(part.value * part.count for part in of_kind) / count == pytest.approx(numbers[name], abs=1e-12)
+    wanted = {"shape", "colour", "objects"}
+    assert {word.split()[0] for word in parts["judge/recall"]} == wanted
+    assert {word.split()[0] for word in parts["judge/relations"]} == {"predicate", "objects"}
+    circles = sum(item.category == "circle" for scene in scenes for item in scene.objects)
+    assert parts["judge/recall"]["shape circle"].count == circles
+    single = [scene for scene in scenes if len(scene.objects) == 1]
+    assert parts["judge/recall"]["objects 1"].count == len(single)
+
+
+def test_parts_by_hand(make, monkeypatch):
+    """Asked for: a red circle above a blue square, and a star. Found: the circle, below a square of another colour."""
+    judge = make()
+    seen = [Found("circle", "red", (0.4, 0.8, 0.6, 1.0), 0.9), Found("square", "green", (0.4, 0.0, 0.6, 0.2), 0.8)]
+    monkeypatch.setattr(judge.finder, "find", lambda images: [seen] * len(images))
+    box = (0.0, 0.0, 1.0, 1.0)
+    wanted = Scene(
+        "mine",
+        (Object("circle", box, ("red",)), Object("square", box, ("blue",)), Object("star", box)),
+        (Relationship(0, "above", 1),),
+    )
+    image = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
+    numbers = scores(judge, image, image, [wanted])
+    assert judge.rows() == {0: {"judge/recall": 1 / 3, "judge/precision": 1 / 2, "judge/relations": 0.0}}
+    assert numbers["judge/recall"] == 1 / 3 and "judge/recall_shuffled" not in numbers
+    assert judge.parts()["judge/recall"] == {
+        "colour blue": (0.0, 1),
+        "colour red": (1.0, 1),
+        "objects 3": (1 / 3, 3),
+        "shape circle": (1.0, 1),
+        "shape square": (0.0, 1),
+        "shape star": (0.0, 1),
+    }
+    assert judge.parts()["judge/precision"]["colour green"] == (0.0, 1)
+    assert judge.parts()["judge/relations"] == {"objects 3": (0.0, 1), "predicate above": (0.0, 1)}
+
+
+def test_scenes_are_told_by_position(make):
+    images, scenes = held_out(30)
+    judge, backwards = make(), make()
+    scores(judge, images, images, scenes)
+    order = torch.arange(29, -1, -1)
+    sides = {name: Pictures(order, images[order]) for name in ("real", "generated")}
+    backwards.update(**sides, scenes=scenes[::-1])
+    assert backwards.compute() == judge.compute()
+    assert list(judge.rows()) == list(range(30)) and backwards.rows() == judge.rows()
+    assert judge.rows()[0].keys() >= {"judge/recall", "judge/precision"}

@@ -3,9 +3,10 @@
 import json
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -87,13 +88,20 @@ def first_stage(directory: Path) -> Path:
 
 
 def fabricate(
-    root: Path, *, name: str = "0a1b2c3d4e5f", recall: float = 0.81, scenes: int = 4, width: int = 48
+    root: Path,
+    *,
+    name: str = "0a1b2c3d4e5f",
+    recall: float = 0.81,
+    scenes: int = 4,
+    width: int = 48,
+    seed: int = 0,
+    fid: float = 41.37,
 ) -> Path:
     """Write a finished run under `root/runs/vg_sg2im/<name>` and return it."""
     run = root / "runs" / "vg_sg2im" / name
     run.mkdir(parents=True)
     config = {
-        "seed": 0,
+        "seed": seed,
         "size": {"images": 32768, "width": width},
         "denoiser": {"_target_": "frido.denoisers.pyunet.PyUNet"},
     }
@@ -107,7 +115,7 @@ def fabricate(
             "threads": 2,
             "ranks": 1,
             "data": {"hash": "cafe1234"},
-            "parameters": {"denoiser": 1_704_512, "autoencoder": 870_016},
+            "parameters": {"denoiser": 1_704_512 * width**2 // 48**2, "autoencoder": 870_016},
         },
     )
     dice = random.Random(name)
@@ -124,11 +132,18 @@ def fabricate(
             row |= {"fid/scenes@128": 300 / (i + 1) * 20, "judge/recall": recall * (i + 1) / 512}
         rows.append(row)
     final = {"judge/recall": recall, "judge/recall_real": 0.985, "judge/recall_shuffled": 0.2125}
-    rows.append({"images": 32768, "fid/scenes@512": 41.37, "is/scenes@512": 5.218, "is_std/scenes@512": 0.31, **final})
+    rows.append({"images": 32768, "fid/scenes@512": fid, "is/scenes@512": 5.218, "is_std/scenes@512": 0.31, **final})
     write_lines(run / "metrics.jsonl", rows)
-    write_lines(
-        run / "timing.jsonl", [{"images": 6400 * (i + 1), "denoiser/images_per_second": 240.0 + i} for i in range(5)]
-    )
+    timing = [
+        {
+            "images": 6400 * (i + 1),
+            "denoiser/images_per_second": (240.0 + i) * 48 / width,
+            "denoiser/flops_per_second": (240.0 + i) * 48 / width * 1e6 * width**2,
+            "denoiser/peak_memory_bytes": 1e6 * width,
+        }
+        for i in range(5)
+    ]
+    write_lines(run / "timing.jsonl", timing)
     protocol = {"sampler": "dpm_solver_pp", "steps": 20, "guidance": 2.0, "ema": True, "count": 512}
     write_json(
         run / "evaluation.json",
@@ -138,6 +153,8 @@ def fabricate(
             "is/scenes@512": {"features": "scenes", "weights_hash": "feed5678", "n": 512, "splits": 10},
         },
     )
+    of_parts = {f"shape {shape}": {"value": recall - 0.1 * k, "count": 300 + k} for k, shape in enumerate(SHAPES)}
+    write_json(run / "breakdown.json", {"parts": {"judge/recall": of_parts}, "rows": {"0": {"judge/recall": 0.5}}})
     shared = root / "runs" / "shared" / "autoencoder"
     if not shared.exists():
         first_stage(shared)
@@ -163,6 +180,74 @@ def fabricate(
     return run
 
 
+ARMS = {"narrow": (32, 0.55, 52.0), "middle": (48, 0.62, 45.0), "wide": (64, 0.66, 44.5)}
+"""Width, recall and FID of a made-up study's arms."""
+
+
+def fabricate_study(root: Path, *, seeds: int, finished: int | None = None) -> Path:
+    """Write a study of three arms under `root/runs/studies/widths`, with its runs, and return its folder.
+
+    With `finished`, only the first so many jobs are; of the others the first has failed, the rest wait.
+    """
+    folder = root / "runs" / "studies" / "widths"
+    jobs = []
+    for arm, (width, recall, fid) in ARMS.items():
+        for seed in range(seeds):
+            dice = random.Random(f"{arm}{seed}")
+            name = f"{arm}{seed}"
+            status = "finished" if finished is None or len(jobs) < finished else "waiting"
+            if status == "finished":
+                run = fabricate(
+                    root,
+                    name=name,
+                    recall=recall + 0.02 * dice.gauss(0, 1),
+                    scenes=4,
+                    width=width,
+                    seed=seed,
+                    fid=fid + dice.gauss(0, 1) + random.Random(seed).gauss(0, 2),
+                )
+                cards = json.loads((run / "evaluation.json").read_text())
+                logged = {key: value for line in read_lines(run / "metrics.jsonl") for key, value in line.items()}
+                write_json(
+                    run / "evaluation.json", {key: {**card, "value": logged[key]} for key, card in cards.items()}
+                )
+            elif len(jobs) == finished:
+                status = "failed"
+            jobs.append(
+                {
+                    "overrides": [f"arm={arm}", f"seed={seed}"],
+                    "arm": arm,
+                    "seed": seed,
+                    "directory": f"../../vg_sg2im/{name}",
+                    "status": status,
+                    "attempts": int(status != "waiting"),
+                    "error": "out of memory\non this machine" if status == "failed" else None,
+                }
+            )
+    comparison = {
+        "question": "Does a wider denoiser draw better?",
+        "reference": "middle",
+        "confidence": 0.95,
+        "correction": "holm",
+        "metrics": {
+            "fid/scenes@512": {"margin": 2.0, "better": "lower"},
+            "judge/recall": {"margin": 0.03, "better": "higher"},
+        },
+    }
+    write_json(folder / "study.json", {"name": "widths", "comparison": comparison, "jobs": jobs})
+    return folder
+
+
+def read_lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def make_study(tmp_path: Path) -> Callable[..., Path]:
+    """Fabricate a study; keyword arguments are those of `fabricate_study`."""
+    return partial(fabricate_study, tmp_path)
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Fabricate runs side by side; keyword arguments are those of `fabricate`."""
@@ -172,3 +257,51 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def run_directory(make_run: Callable[..., Path]) -> Path:
     return make_run()
+
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A real browser without network, one for all tests of a module."""
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[dev]'")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no {CHROMIUM}: install the package chromium")
+    with driver.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page of ours in a browser; `errors` is all that its console had to complain of."""
+
+    def __init__(self, chromium: Any) -> None:
+        self.chromium, self.errors, self.contexts = chromium, [], []
+
+    def open(self, page: Path | str, fragment: str = "", *, width: int = 1400, **options: Any) -> Any:
+        """Return a tab that shows the file (or the address) `page`; `options` are those of a browser's context."""
+        context = self.chromium.new_context(viewport={"width": width, "height": 900}, **options)
+        self.contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda told: self.errors.append(told.text) if told.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        tab.on(
+            "request",
+            lambda sent: (
+                None if sent.url.startswith(("file:", "data:", "http://127.0.0.1")) else self.errors.append(sent.url)
+            ),
+        )
+        tab.goto((page if isinstance(page, str) else page.resolve().as_uri()) + fragment)
+        return tab
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Visit]:
+    """Open pages; in the end nothing may have been complained of, and nothing loaded."""
+    made = Visit(chromium)
+    yield made
+    for context in made.contexts:
+        context.close()
+    assert made.errors == []

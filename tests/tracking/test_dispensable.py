@@ -15,7 +15,7 @@ from frido.contracts.tracker import Tracker
 from frido.tracking.dispensable import DispensableTracker
 from frido.tracking.tracking import Tracking
 
-PLAIN = {"project": "frido", "group": None, "job_type": None, "tags": None, "patience_seconds": 5, "console": "silent"}
+PLAIN = {"project": "frido", "group": None, "job_type": None, "tags": None, "patience_seconds": 2, "console": "silent"}
 
 
 class Fragile(Tracker):

@@ -15,6 +15,7 @@ Train, sample, evaluate and report one model of scene images, as configured.
   python -m frido.run run=RUN_DIR stages=[sample,evaluate] diffusion/sampler=ddim seed=1   sample it in another way
   python -m frido.run run=RUN_DIR scenes=my.json image=photo.png mask=hole.png   fill a picture where the mask is white
   python -m frido.run experiment=vg_sg2im stages=[prove_resume]   train a small copy twice, once killed: the same bits?
+  python -m frido.run real=DIR generated=DIR   score images that no run of ours made (out=FILE.json)
   python -m frido.run ... --cfg job                          print the resulting configuration, run nothing
 
 The same command again continues an interrupted run; on a finished one it prints the path of its report.

@@ -17,7 +17,6 @@ from pathlib import Path
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 
-
 A_LOOK = 0.5
 """Seconds to wait for a lock before it is taken to be held: longer than others look at it (`held`)."""
 

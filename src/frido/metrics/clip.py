@@ -15,6 +15,7 @@ from torch import Tensor
 
 from frido.contracts.digest import sha256
 from frido.contracts.errors import FridoError
+from frido.metrics.features.exact import exact
 from frido.metrics.full_batches import full_batches
 
 LETTERS = {768: "b", 1024: "l", 1280: "h", 1664: "g"}
@@ -48,7 +49,7 @@ class Clip:
         self.resize = f"shorter side to {self._resized} px by PIL's bicubic, {self._side} px cut from the middle"
 
     @torch.inference_mode()
-    def of_images(self, images: UInt8[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch width"]:
+    def of_images(self, images: UInt8[Tensor, "batch 3 height width"]) -> Float32[Tensor, "batch direction"]:
         """Return a vector of length 1 for each image, on the CPU."""
         network = self._network.to(images.device)
 
@@ -61,7 +62,7 @@ class Clip:
         return _in_batches(encode, torch.stack(pixels))
 
     @torch.inference_mode()
-    def of_texts(self, texts: Sequence[str]) -> Float32[Tensor, "batch width"]:
+    def of_texts(self, texts: Sequence[str]) -> Float32[Tensor, "batch direction"]:
         """Return a vector of length 1 for each text, cut to `max_tokens`, on the CPU."""
         network = self._network
 
@@ -90,8 +91,9 @@ class Clip:
         return (torch.from_numpy(shown).permute(2, 0, 1) / 255 - self._mean) / self._deviation
 
 
-def _in_batches(encode: Callable[[Tensor], Tensor], rows: Tensor) -> Float32[Tensor, "batch width"]:
-    found = [encode(batch)[:count].float().cpu() for batch, count in full_batches(rows)]
+def _in_batches(encode: Callable[[Tensor], Tensor], rows: Tensor) -> Float32[Tensor, "batch direction"]:
+    with exact():
+        found = [encode(batch)[:count].float().cpu() for batch, count in full_batches(rows)]
     vectors = torch.cat(found)
     return vectors / vectors.norm(dim=1, keepdim=True)
 

@@ -21,8 +21,8 @@ class Told(NamedTuple):
     """A picture and its text as vectors of length 1, and which scene's they are."""
 
     scene: str
-    image: Float32[Tensor, "width"]
-    text: Float32[Tensor, "width"]
+    image: Float32[Tensor, "direction"]
+    text: Float32[Tensor, "direction"]
 
 
 class ClipScore(PerPicture):

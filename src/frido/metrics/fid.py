@@ -23,18 +23,26 @@ def frechet_distance(
     return float(difference @ difference + np.trace(cov_1) + np.trace(cov_2) - 2 * root_trace)
 
 
+def gaussian(
+    features: Float[Tensor, "images d"],
+) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, "d d"]]:
+    """Return mean and covariance (n - 1) of rows, in float64; equal rows in equal order give equal bits."""
+    rows = features.double().numpy()
+    return rows.mean(axis=0), np.cov(rows, rowvar=False)
+
+
 class FID(FeatureStatistic):
-    """Fréchet distance of features: means and covariances (n - 1) of both sides in float64.
+    """Fréchet distance between features of real and of generated images.
 
     Args:
+        name: Of the number: fid, or fd where features other than Inception's are the point (Stein et al., 2023).
         minimum: Fewer images than this give no number; nor do `dimension` or fewer, whose covariance is singular.
         dimension: Of the features.
         classes: Of the logits, which it does not use.
     """
 
-    names = ("fid",)
-
-    def __init__(self, *, minimum: int, dimension: int, classes: int) -> None:
+    def __init__(self, *, name: str, minimum: int, dimension: int, classes: int) -> None:
+        self.names = (name,)
         self.minimum = max(minimum, dimension + 1)
 
     def compute(self, *, real: Features, generated: Features) -> Outcome:
@@ -42,12 +50,5 @@ class FID(FeatureStatistic):
         least = min(count, len(real.positions))
         if least < self.minimum:
             return Outcome({}, count, f"{least} images; a Fréchet distance here needs at least {self.minimum}")
-        return Outcome({"fid": frechet_distance(*gaussian(real.features), *gaussian(generated.features))}, count)
-
-
-def gaussian(
-    features: Float[Tensor, "images d"],
-) -> tuple[Float64[np.ndarray, "d"], Float64[np.ndarray, "d d"]]:
-    """Return mean and covariance of rows, of the same rows in the same order always the same bits."""
-    rows = features.double().numpy()
-    return rows.mean(axis=0), np.cov(rows, rowvar=False)
+        distance = frechet_distance(*gaussian(real.features), *gaussian(generated.features))
+        return Outcome({self.names[0]: distance}, count)

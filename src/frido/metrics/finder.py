@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from frido.contracts.geometry import Box
 from frido.metrics.detector import Detector, Maps, boxes_of
+from frido.metrics.features.exact import exact
 from frido.metrics.full_batches import full_batches
 from frido.metrics.weights import read_weights, to_unit_range
 
@@ -71,7 +72,8 @@ class Finder:
         found = []
         self.network.to(images.device)
         for batch, count in full_batches(images):
-            maps = self.network(to_unit_range(batch, self.resolution))
+            with exact():
+                maps = self.network(to_unit_range(batch, self.resolution))
             found += self._decode(Maps(*(part[:count].cpu() for part in maps)))
         return found
 

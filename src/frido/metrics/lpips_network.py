@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from frido.contracts.digest import sha256
+from frido.metrics.features.exact import exact
 from frido.metrics.full_batches import full_batches
 from frido.nn.lpips import lpips_network, trunk_file
 
@@ -37,7 +38,8 @@ class LpipsNetwork:
         """Return the distance of each pair of images."""
         network = self._network.to(one.device)
         batches = zip(full_batches(one), full_batches(other), strict=True)
-        found = [network(_scaled(first), _scaled(second)).flatten()[:count] for (first, count), (second, _) in batches]
+        with exact():
+            found = [network(_scaled(a), _scaled(b)).flatten()[:count] for (a, count), (b, _) in batches]
         return torch.cat([torch.zeros(0, device=one.device), *found])
 
 

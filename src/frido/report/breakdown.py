@@ -29,8 +29,11 @@ def section(subject: Subject) -> Section | None:
         title="By class, and by other parts",
         link="By class",
         partial="breakdown.html.j2",
-        values={"metrics": found},
-        data={metric.id: data(metric) for metric in found},
+        values={
+            "columns": [(arm[0].arm_name if len(arm) > 1 else arm[0].name, arm[0]) for arm in subject.arms],
+            "metrics": [(metric, table(metric, subject)) for metric in found],
+        },
+        data={f"{metric.id}-chart": data(metric) for metric in found},
         scripts=("breakdown.js",),
     )
 
@@ -62,7 +65,10 @@ def _rows(
     return tuple(made)
 
 
-def means(values: Sequence[float | None], arms: Sequence[Sequence[int]]) -> tuple[str, ...]:
-    """Return the mean of each arm's numbers in words, "–" where it has none."""
-    found = [[value for place in arm if (value := values[place]) is not None] for arm in arms]
-    return tuple(short(sum(numbers) / len(numbers)) if numbers else "–" for numbers in found)
+def table(metric: Broken, subject: Subject) -> list[tuple[str, str, list[str]]]:
+    """Return the rows of a metric as words: part, of how many, and the mean of each arm's runs."""
+    made = []
+    for name, of, values in metric.rows:
+        found = [[value for member in arm if (value := values[member.place]) is not None] for arm in subject.arms]
+        made.append((name, of, [short(sum(numbers) / len(numbers)) if numbers else "–" for numbers in found]))
+    return made

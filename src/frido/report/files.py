@@ -51,21 +51,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_series(path: Path) -> tuple[dict[str, tuple[tuple[int, float], ...]], bool]:
-    """Return `{name: ((images seen, value), ...)}` sorted by images, and whether the last line was torn.
+def read_lines(path: Path) -> tuple[list[dict[str, Any]], bool]:
+    """Return the objects of a `.jsonl` file, each with `images`, and whether the last line was torn.
 
-    A crash can tear only the last line, and then it has no line end: that one is left out. A name written
-    twice at the same images (before and after a resume) counts once, the later value. Values that are no
-    numbers (a null, say) are refused; NaN and infinity are kept, since a reader wants to know of them.
+    A crash can tear only the last line, and then it has no line end: that one is left out.
 
     Raises:
-        FridoError: Any other line is not `{"images": int, "<name>": number, ...}`.
+        FridoError: Any other line is not a JSON object with a whole number of `images`.
     """
     if not path.is_file():
-        return {}, False
-    found: dict[str, dict[int, float]] = {}
+        return [], False
+    rows: list[dict[str, Any]] = []
     lines = path.read_bytes().split(b"\n")
-    torn = False
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -73,18 +70,39 @@ def read_series(path: Path) -> tuple[dict[str, tuple[tuple[int, float], ...]], b
             row = json.loads(line)
         except ValueError as error:  # JSON and UTF-8 errors both
             if number == len(lines):  # nothing ended this line
-                torn = True
-                continue
+                return rows, True
             raise _bad_line(path, number, str(error)) from None
         if not isinstance(row, dict) or type(row.get("images")) is not int or row["images"] < 0:
             raise _bad_line(path, number, line.decode(errors="replace")[:80])
+        rows.append(row)
+    return rows, False
+
+
+def read_series(path: Path) -> tuple[dict[str, tuple[tuple[int, float], ...]], bool]:
+    """Return `{name: ((images seen, value), ...)}` sorted by images, and whether the last line was torn.
+
+    A name written twice at the same images (before and after a resume) counts once, the later value. Values that are
+    no numbers (a null, say) are refused; NaN and infinity are kept, since a reader wants to know of them.
+
+    Raises:
+        FridoError: A line that was not torn is not `{"images": int, "<name>": number, ...}`.
+    """
+    rows, torn = read_lines(path)
+    found: dict[str, dict[int, float]] = {}
+    for row in rows:
         for name, value in row.items():
             if name == "images":
                 continue
             if type(value) not in (int, float):
-                raise _bad_line(path, number, f"{name} = {value!r}")
+                raise _bad_line(path, _line_of(path, row), f"{name} = {value!r}")
             found.setdefault(name, {})[row["images"]] = float(value)
     return {name: tuple(sorted(points.items())) for name, points in found.items()}, torn
+
+
+def _line_of(path: Path, row: dict[str, Any]) -> int:
+    """Return the number of the line that holds `row`."""
+    lines = path.read_bytes().split(b"\n")
+    return next(number for number, line in enumerate(lines, start=1) if line.strip() and json.loads(line) == row)
 
 
 def _bad_line(path: Path, number: int, got: str) -> FridoError:

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from frido.report.curves import SCALE
+from frido.report.curves import CODES, SCALE
 from frido.report.numbers import count, short
 from frido.report.run import Run
 from frido.report.section import Section, Subject
@@ -53,7 +53,8 @@ class FirstStages:
 
 def section(subject: Subject) -> Section | None:
     """Return the first stages, where any was measured."""
-    first = first_stages(subject.runs, subject.names)
+    found = first_stages(subject.runs, subject.names)
+    first = replace(found, rows=tuple(row for row in found.rows if not CODES.search(row.name)))  # they are elsewhere
     if not first.rows:
         return None
     title = "First stage: held-out images there and back"

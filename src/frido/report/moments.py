@@ -1,13 +1,15 @@
-"""Pictures that were taken while training, at a few moments each."""
+"""Pictures that were taken while training and have no card, at a few moments each."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from frido.report import grids
 from frido.report.numbers import count
 from frido.report.picture import Picture, embed
 from frido.report.section import Section, Subject
 
 SHOWN = 4  # moments of one periodic grid, evenly spread, first and last among them
+GRIDS = 48  # pictures of one stage on a page, about: of many runs fewer moments are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,18 @@ def moments(subject: Subject) -> tuple[Moments, ...]:
     """Return the pictures of every run; a first stage that runs share is shown once."""
     shown = []
     seen: set[Path] = set()
+    most = max(1, min(SHOWN, GRIDS // len(subject.members)))
     for member in subject.members:
         for stage, part in (("second stage", member.run), ("first stage", member.run.first_stage)):
             if not part or part.path in seen:
                 continue
             seen.add(part.path)
-            for name, found in part.pictures.items():
-                steps = min(SHOWN, len(found))
+            for name, every in part.pictures.items():
+                told = grids.described(every, grids.grid(every[0][1].parent))
+                found = [shot for shot in every if shot not in told]  # others are in sections of their own
+                if not found:
+                    continue
+                steps = min(most, len(found))
                 chosen = [found[round(i * (len(found) - 1) / max(steps - 1, 1))] for i in range(steps)]
                 pictures = tuple((count(images), embed(path)) for images, path in (chosen if steps > 1 else found[-1:]))
                 shown.append(Moments(member.name, stage, name, pictures))

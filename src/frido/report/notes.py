@@ -27,6 +27,7 @@ WRITTEN_BY = {
 """Stages that leave these; of a run that was not asked for the stage they are not missed."""
 
 LOST = "data/lost"
+NAMED = 4  # runs that a note of several names
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,35 @@ def notes(runs: Sequence[Run], names: Sequence[str], rows: Sequence[Row]) -> tup
             text = f"{row.name} was not measured alike ({', '.join(row.differs)} differ): these numbers do not compare."
             found[Note("warning", "", text)] = None
     return tuple(sorted(found, key=lambda note: note.level != "warning"))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A note and whose it is: "", one name, or several in words."""
+
+    level: str
+    whose: str
+    text: str
+
+
+def together(found: Sequence[Note], *, of: int) -> tuple[Told, ...]:
+    """Return notes with those of one text as one, in their order.
+
+    Args:
+        found: Notes of all runs.
+        of: How many runs there are.
+    """
+    whose: dict[tuple[str, str], list[str]] = {}
+    for note in found:
+        whose.setdefault((note.level, note.text), []).append(note.run)
+    return tuple(Told(level, named(runs, of=of), text) for (level, text), runs in whose.items())
+
+
+def named(runs: Sequence[str], *, of: int) -> str:
+    """Return some of `of` runs in words."""
+    if len(runs) == of > 1:
+        return f"all {of} runs"
+    return ", ".join(runs[:NAMED]) + (f" and {len(runs) - NAMED} more" if len(runs) > NAMED else "")
 
 
 def is_first_stage_alone(run: Run) -> bool:

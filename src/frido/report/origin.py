@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from frido.report.notes import named
 from frido.report.run import Run
 from frido.report.section import Section, Subject
 from frido.report.table import flat, say
@@ -24,7 +25,12 @@ def configs(subject: Subject) -> Section:
 
 def provenance(subject: Subject) -> Section:
     """Return commands, commits and versions."""
-    values = {"origins": [(member.name, origin(member.run)) for member in subject.members]}
+    origins = [(member.name, origin(member.run)) for member in subject.members]
+    diffs: dict[str, list[str]] = {}
+    for name, told in origins:
+        if told.diff:
+            diffs.setdefault(told.diff, []).append(name)
+    values = {"origins": origins, "diffs": [(named(names, of=len(origins)), text) for text, names in diffs.items()]}
     return Section("provenance", "Provenance", "Provenance", "provenance.html.j2", values)
 
 

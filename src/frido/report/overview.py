@@ -46,14 +46,20 @@ def section(subject: Subject) -> Section | None:
         link="Runs",
         partial="runs.html.j2",
         values={
-            "columns": [*COLUMNS, *((panel.label, panel.better) for panel in measured)],
+            "columns": [*COLUMNS, *((panel.label, panel.better, "") for panel in measured)],
             "lines": lines(subject.members, measured),
             "grouped": any(member.seeds > 1 for member in subject.members),
         },
     )
 
 
-COLUMNS = (("Images seen", ""), ("Parameters", ""), ("Images per second", ""), ("Trained for", ""))
+COLUMNS = (
+    ("Images seen", "", "count"),
+    ("Parameters", "", ""),
+    ("Images per second", "", ""),
+    ("Trained for", "", "duration"),
+)
+"""Head, better way, and how the script says a mean."""
 
 
 def lines(members: Sequence[Member], measured: Sequence[Panel]) -> tuple[Line, ...]:
@@ -100,7 +106,7 @@ def _number(panel: Panel, place: int) -> Cell:
     return _cell(cell.value if cell else None, short)
 
 
-def _cell(value: float | None, say: Any) -> Cell:
+def _cell(value: float | int | None, say: Any) -> Cell:
     if value is None:
         return Cell("–", "")
     return Cell(say(value), repr(value) if math.isfinite(value) else "")

@@ -12,21 +12,29 @@ from markupsafe import Markup
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
 from frido.report import (
+    answers,
+    breakdown,
     curves,
     differences,
+    explorer,
+    failures,
+    filmstrips,
     finals,
     first_stage,
     gallery,
+    health,
     moments,
     origin,
     overview,
+    pareto,
+    reconstructions,
     speed,
     template,
 )
 from frido.report.curves import duration_seconds
 from frido.report.gather import gather
 from frido.report.members import Member
-from frido.report.notes import is_first_stage_alone, notes, status
+from frido.report.notes import is_first_stage_alone, notes, status, together
 from frido.report.numbers import count, duration, short
 from frido.report.section import Section, Subject
 from frido.report.table import rows
@@ -35,14 +43,22 @@ from frido.report.vendor import library
 SHOWN_SCENES = 24
 
 SECTIONS = (
+    answers.section,
     overview.section,
     differences.section,
     finals.section,
-    first_stage.section,
+    pareto.section,
     gallery.section,
-    curves.section,
+    explorer.section,
+    filmstrips.section,
     moments.section,
+    curves.section,
+    breakdown.section,
+    first_stage.section,
+    reconstructions.section,
+    health.section,
     speed.section,
+    failures.section,
     origin.configs,
     origin.provenance,
 )
@@ -97,7 +113,7 @@ def render(subject: Subject, *, scripts: Sequence[str] = (), connect: str = "") 
             "data": Markup(_json(_data(subject, sections))),
             "heads": [_head(member) for member in subject.members],
             "studies": subject.studies,
-            "notes": notes(subject.runs, subject.names, rows(subject.runs)),
+            "notes": together(notes(subject.runs, subject.names, rows(subject.runs)), of=len(subject.members)),
             "sections": [
                 (section, Markup(template.filled(section.partial, seen | {"id": section.id} | dict(section.values))))
                 for section in sections

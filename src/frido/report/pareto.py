@@ -20,7 +20,7 @@ class Cost:
     id: str
     label: str
     better: str
-    of: Callable[[Run], float | None]
+    of: Callable[[Run], float | int | None]
 
 
 def section(subject: Subject) -> Section | None:
@@ -42,7 +42,7 @@ def section(subject: Subject) -> Section | None:
 
 
 def data(
-    members: Sequence[Member], costs: Sequence[tuple[Cost, Sequence[float | None]]], qualities: Sequence[Panel]
+    members: Sequence[Member], costs: Sequence[tuple[Cost, Sequence[float | int | None]]], qualities: Sequence[Panel]
 ) -> dict[str, Any]:
     """Return every run's costs and qualities by id, `None` where it has none."""
     return {

@@ -1,6 +1,7 @@
 """A run directory as plain data. Reads files only; knows nothing of the code that wrote them."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ class Run:
     metrics: dict[str, Series]
     timing: dict[str, Series]
     evaluation: dict[str, dict[str, Any]]
+    breakdown: dict[str, dict[str, tuple[float, int]]]
+    """`{metric: {part: (value, of how many)}}`."""
+    lost: tuple[tuple[str, int], ...]
+    """Reasons for which samples could not be read, and how often, the most frequent first."""
     pictures: dict[str, tuple[tuple[int, Path], ...]]
     samples: dict[str, Samples]
     checkpoints: tuple[int, ...]
@@ -133,6 +138,8 @@ def read(directory: Path, *, follow: bool = True) -> Run:
         metrics=metrics,
         timing=timing,
         evaluation=_cards(directory / "evaluation.json"),
+        breakdown=_parts(directory / "breakdown.json"),
+        lost=_lost(directory / "lost.jsonl"),
         pictures=_pictures(directory / "pictures"),
         samples=samples,
         checkpoints=tuple(
@@ -208,6 +215,24 @@ def _cards(path: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(card, dict):
             raise FridoError(f"{path}, {name!r}", got=card, wanted="a card: a JSON object", do=files.MEND)
     return cards
+
+
+def _parts(path: Path) -> dict[str, dict[str, tuple[float, int]]]:
+    metrics = files.read_json(path, dict).get("parts", {})
+    try:
+        return {
+            metric: {part: (float(told["value"]), int(told["count"])) for part, told in parts.items()}
+            for metric, parts in metrics.items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        wanted = '{"parts": {metric: {part: {"value": number, "count": number}}}}'
+        raise FridoError(str(path), got=got, wanted=wanted, do=files.MEND) from None
+
+
+def _lost(path: Path) -> tuple[tuple[str, int], ...]:
+    rows = files.read_lines(path)[0]
+    return tuple(Counter(str(row.get("reason", "no reason told")) for row in rows).most_common())
 
 
 def _scene(value: dict[str, Any]) -> Scene:

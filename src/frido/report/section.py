@@ -26,6 +26,12 @@ class Subject:
         return tuple(member.name for member in self.members)
 
     @property
+    def arms(self) -> tuple[tuple[Member, ...], ...]:
+        """The members of each arm; runs that differ in their seed alone."""
+        numbers = dict.fromkeys(member.arm for member in self.members)
+        return tuple(tuple(member for member in self.members if member.arm == number) for number in numbers)
+
+    @property
     def several(self) -> bool:
         return len(self.members) > 1
 

@@ -51,13 +51,12 @@ def read(folder: Path) -> Study:
     jobs = told.get("jobs", [])
     if not isinstance(jobs, list):
         raise FridoError(f"{where}, jobs", got=type(jobs).__name__, wanted="a list", do=files.MEND)
-    comparison = told.get("comparison")
-    reference = comparison.get("reference") if isinstance(comparison, dict) else None
+    comparison = told["comparison"] if isinstance(told.get("comparison"), dict) else {}
     return Study(
         path=folder.resolve(),
         name=str(told.get("name") or folder.resolve().name),
-        question=str(told.get("question") or ""),
-        reference=str(told.get("reference") or reference or ""),
+        question=str(told.get("question") or comparison.get("question") or ""),
+        reference=str(told.get("reference") or comparison.get("reference") or ""),
         jobs=files.each(where, jobs, 'a job: {"overrides": [...], "directory": path, "status": word}', _job(folder)),
         told=told,
     )

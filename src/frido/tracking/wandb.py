@@ -141,7 +141,7 @@ class WandbTracker(Tracker):
         self.recent.append((now, images))
         step, self.told.step = self.told.step, self.told.step + 1
         self._safe(now=now)
-        self.run.log({"images": images} | values, step=step, commit=True)
+        self.run.log({"images": images, **values}, step=step, commit=True)
 
     def _safe(self, *, now: float) -> None:
         """Write down what need not be told again."""

@@ -40,7 +40,9 @@ def flops(config: Mapping[str, Any], looked: Looked) -> float:
 
 def seconds(config: Mapping[str, Any], looked: Looked) -> float:
     """Return the seconds of a training step for one image, of latents that are there: the fastest of some."""
-    device = torch.device(config["hardware"]["device"])
+    device, threads = torch.device(config["hardware"]["device"]), config["hardware"]["threads"]
+    if threads is not None:
+        torch.set_num_threads(threads)
     task, autoencoder = _built(config, looked)
     training = _frozen(task, config)
     _, micro = training.split(config["hardware"]["devices"] * config["hardware"]["nodes"])

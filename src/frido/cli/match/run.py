@@ -135,7 +135,7 @@ class _Dial:
         return min(found, key=lambda value: abs(self.off(value)))
 
     def _unreachable(self, value: int | None) -> FridoError:
-        by, norms = self.asked.by, f"group norms of at most {self.finest:g} channels"
+        by, like = self.asked.by, f"{self.asked.like} in {QUANTITIES[self.asked.quantity]}"
         got = "no value that can be built" if value is None else f"{by}={value}, {written.share(self.off(value))}"
         do = "another dial (by=KEY.PATH), or with=[KEY.PATH=VALUE] that changes the arm besides"
         near = self._nearest(self.builds)
@@ -145,7 +145,7 @@ class _Dial:
         return FridoError(
             f"match={self.asked.quantity}",
             got=got,
-            wanted=f"within {100 * TOLERANCE:g} % of {self.asked.like} in {QUANTITIES[self.asked.quantity]}, with {norms}",
+            wanted=f"within {100 * TOLERANCE:g} % of {like}, with group norms of at most {self.finest:g} channels",
             do=do,
         )
 

@@ -40,11 +40,11 @@ def run(arguments: Sequence[str]) -> int:
     own = [override for override in overrides if override not in hydras]
     refuse_early("run", own, config_dir())
     place = f"hydra.sweep.dir=${{run.root}}/studies/{name(own)}"
-    with translated("run", own, config_dir()):
-        with initialize_config_dir(config_dir=str(config_dir().resolve()), version_base="1.3"):
-            hydra = GlobalHydra.instance().hydra
-            assert hydra is not None
-            batches = hydra.multirun("run", _in_no_process_of_ours, [*overrides, place], with_log_configuration=False)
+    home = initialize_config_dir(config_dir=str(config_dir().resolve()), version_base="1.3")
+    with translated("run", own, config_dir()), home:
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        batches = hydra.multirun("run", _in_no_process_of_ours, [*overrides, place], with_log_configuration=False)
     return max((job.return_value for batch in batches for job in batch), default=0)
 
 

@@ -48,7 +48,7 @@ class Starter(ABC):
 
 
 def run(study: Study, starter: Starter, *, retries: int, show: Callable[[Mapping[Job, Status]], None]) -> int:
-    """Bring every job of a study to its end; return the exit code: 0, 1 where some failed, or that of a request to stop.
+    """Bring every job of a study to its end; return 0, 1 where some failed, or the code of a request to stop.
 
     Args:
         study: The jobs.

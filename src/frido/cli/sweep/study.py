@@ -1,4 +1,4 @@
-"""A sweep's folder: `study.json`, what is known of its jobs. It is drawn from their folders, and can always be again."""
+"""A sweep's folder: `study.json` says what its jobs are doing. It is drawn from their folders, each time anew."""
 
 import os
 import shlex

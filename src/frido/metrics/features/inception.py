@@ -11,7 +11,6 @@ from torch import Tensor
 from frido.contracts.errors import FridoError
 from frido.metrics.features.base import FeatureExtractor, Seen
 
-SHA256_PREFIX = "6726825d"
 FILES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/" + FILES[0]
 
@@ -26,7 +25,7 @@ def find_weights(weights: str | None) -> Path:
     raise FridoError(
         "Inception weights",
         got=f"no file at {', '.join(map(str, candidates))}",
-        wanted=f"{FILES[0]} (SHA-256 begins with {SHA256_PREFIX})",
+        wanted=FILES[0],
         do=f"download {URL} to {cache / FILES[0]}, or give its path as the extractor's `weights`, or metrics=scenes",
     )
 
@@ -36,6 +35,7 @@ class Inception(FeatureExtractor):
 
     Args:
         weights: Path of the weights file; `None` looks in `$TORCH_HOME/hub/checkpoints`.
+        sha256: How the SHA-256 of that file begins, in hex: the published file, unless other weights are wanted.
     """
 
     name = "inception"
@@ -43,7 +43,7 @@ class Inception(FeatureExtractor):
     classes = 1008
     resize = "torch-fidelity's TF1-compatible bilinear to 299 px, no antialiasing"
 
-    def __init__(self, *, weights: str | None) -> None:
+    def __init__(self, *, weights: str | None, sha256: str) -> None:
         super().__init__()
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -57,11 +57,11 @@ class Inception(FeatureExtractor):
         path = find_weights(weights)
         content = path.read_bytes()
         self.sha256 = hashlib.sha256(content).hexdigest()
-        if not self.sha256.startswith(SHA256_PREFIX):
+        if not self.sha256.startswith(sha256):
             raise FridoError(
                 str(path),
                 got=f"SHA-256 {self.sha256}",
-                wanted=f"a SHA-256 that begins with {SHA256_PREFIX}",
+                wanted=f"a SHA-256 that begins with {sha256}",
                 do=f"delete it and download {URL} again",
             )
         # torch-fidelity unpickles what it is given without limits, so it gets a copy that holds only tensors.

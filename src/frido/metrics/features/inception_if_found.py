@@ -11,6 +11,7 @@ class InceptionIfFound(Inception):
 
     Args:
         weights: See `Inception`.
+        sha256: See `Inception`.
 
     Raises:
         FridoError: `weights` is given and is not that file.
@@ -18,9 +19,9 @@ class InceptionIfFound(Inception):
 
     sha256 = ""
 
-    def __init__(self, *, weights: str | None) -> None:
+    def __init__(self, *, weights: str | None, sha256: str) -> None:
         try:
-            super().__init__(weights=weights)
+            super().__init__(weights=weights, sha256=sha256)
         except FridoError as error:
             if weights is not None:
                 raise

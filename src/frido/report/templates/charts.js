@@ -11,6 +11,7 @@ frido.kinds = {};
     const place = figure.querySelector(".plots");
     const width = Math.round(place.clientWidth) || 400;
     stale.delete(figure);
+    figure.dataset.drawn = "";
     widths.set(figure, width);
     const all = frido.data.sections[figure.dataset.section];
     const drawing = frido.kinds[figure.dataset.kind](figure, (all.charts || all)[figure.id], width);
@@ -20,7 +21,10 @@ frido.kinds = {};
   };
   const drawSeen = () => { for (const figure of inView) if (stale.has(figure)) draw(figure); };
   frido.redraw = (figures) => {
-    for (const figure of figures) stale.add(figure);
+    for (const figure of figures) {
+      stale.add(figure);
+      delete figure.dataset.drawn;
+    }
     drawSeen();
   };
   const seen = new IntersectionObserver((entries) => {
@@ -45,6 +49,10 @@ frido.kinds = {};
 
   // What Plot makes, as a picture with words for those who do not see it.
   frido.picture = (drawing, words) => {
+    for (const mark of drawing.querySelectorAll("[aria-label]")) {
+      mark.dataset.mark = mark.getAttribute("aria-label");
+      mark.removeAttribute("aria-label"); // names of marks, which say nothing to a person
+    }
     drawing.setAttribute("role", "img");
     drawing.setAttribute("aria-label", words);
     drawing.classList.add("plot");

@@ -25,6 +25,15 @@ const frido = {
     }
     return size && size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
   },
+  // Numbers of certain columns in words.
+  says: {
+    count: (value) => Math.round(value).toLocaleString("en").replaceAll(",", "\u202f"),
+    duration(value) {
+      const seconds = Math.round(value), two = (number) => String(number).padStart(2, "0");
+      if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${two(Math.floor((seconds % 3600) / 60))} min`;
+      return seconds >= 60 ? `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s` : `${seconds} s`;
+    },
+  },
   color: (number) => `var(--c${number % 8})`,
   dashes: ["none", "7 4", "2 3", "9 3 2 3", "4 2", "12 4", "2 6", "6 2 2 2 2 2"],
 };

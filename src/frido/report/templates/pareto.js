@@ -37,15 +37,16 @@
     const front = frido.front(compared, across.better === "lower", up.better === "higher");
     const [low, high] = d3.extent(runs, (run) => run.x);
     const named = compared.length <= 24;
+    const ticks = { x: Math.max(3, Math.round(width / 130)), y: 6 };
     const height = Math.min(460, Math.max(280, width * 0.42));
     const fill = (point) => frido.color(point.color);
     const drawing = Plot.plot({
       width, height, marginLeft: 60, marginRight: 30, marginTop: 24, marginBottom: 40, inset: 14,
-      x: { type: low > 0 && high / low > 8 ? "log" : "linear", nice: true, label: `${across.label} (${across.better} is better)`, labelAnchor: "center", labelArrow: "none", tickFormat: frido.short, ticks: Math.max(3, Math.round(width / 130)), tickSize: 0 },
-      y: { nice: true, label: `${up.label} (${up.better} is better)`, labelArrow: "none", tickFormat: frido.short, ticks: 6, tickSize: 0 },
+      x: { type: low > 0 && high / low > 8 ? "log" : "linear", nice: true, label: `${across.label} (${across.better} is better)`, labelAnchor: "center", labelArrow: "none", tickFormat: frido.short, ticks: ticks.x, tickSize: 0 },
+      y: { nice: true, label: `${up.label} (${up.better} is better)`, labelArrow: "none", tickFormat: frido.short, ticks: ticks.y, tickSize: 0 },
       color: { type: "identity" },
       marks: [
-        Plot.gridX({ stroke: "var(--line)", strokeOpacity: 1 }), Plot.gridY({ stroke: "var(--line)", strokeOpacity: 1 }),
+        Plot.gridX({ ticks: ticks.x, stroke: "var(--line)", strokeOpacity: 1 }), Plot.gridY({ ticks: ticks.y, stroke: "var(--line)", strokeOpacity: 1 }),
         Plot.line(front, { x: "x", y: "y", stroke: "var(--soft)", strokeWidth: 1.2, strokeDasharray: "5 4" }),
         Plot.dot(runs, { x: "x", y: "y", r: arms.length ? 2.8 : 4.5, fill, fillOpacity: arms.length ? 0.6 : 0.9, title: (run) => `${run.name}: ${frido.short(run.x)}, ${frido.short(run.y)}` }),
         Plot.dot(arms, { x: "x", y: "y", r: 5.5, symbol: "square", fill, title: (arm) => `${arm.name}, mean: ${frido.short(arm.x)}, ${frido.short(arm.y)}` }),

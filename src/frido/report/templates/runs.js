@@ -42,6 +42,7 @@ if (document.getElementById("runs-table")) {
     const at = heads.findIndex((head) => head.dataset.key === key);
     heads.forEach((head, place) => head.closest("th").setAttribute("aria-sort", place !== at ? "none" : way === "down" ? "descending" : "ascending"));
     const sorted = [...rows].sort(at < 0 ? (a, b) => run(a) - run(b) : compared(at, way === "down" ? -1 : 1));
+    table.classList.toggle("grouped", Boolean(group && group.checked));
     if (!group || !group.checked) return body.replaceChildren(...sorted);
     const arms = d3.group(sorted, (row) => frido.data.runs[run(row)].arm);
     body.replaceChildren(...[...arms].flatMap(([arm, of]) => [summary(arm, of), ...of]));
@@ -61,8 +62,9 @@ if (document.getElementById("runs-table")) {
       if (!cell.classList.contains("number") || heads[place + 1].dataset.key === "seed") return told;
       const numbers = fitting.map((row) => value(row, place + 1)).filter((text) => text !== "").map(Number);
       if (!numbers.length) return told;
-      told.append(frido.element("b", { textContent: frido.short(d3.mean(numbers)) }));
-      if (numbers.length > 1) told.append(frido.element("span", { className: "meaning", textContent: "± " + frido.short(d3.deviation(numbers)) }));
+      const say = frido.says[heads[place + 1].dataset.says] || frido.short;
+      told.append(frido.element("b", { textContent: say(d3.mean(numbers)) }));
+      if (d3.deviation(numbers) > 0) told.append(frido.element("span", { className: "meaning", textContent: "± " + say(d3.deviation(numbers)) }));
       return told;
     });
     const row = frido.element("tr", { className: "arm", hidden: !fitting.length }, head, ...cells);

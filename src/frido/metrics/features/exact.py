@@ -1,0 +1,20 @@
+"""Arithmetic that no setting of a run changes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Let float32 be float32: `hardware.tf32` and the precision of sampling are no part of a measurement."""
+    backends = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [backend.fp32_precision for backend in backends]  # type: ignore[attr-defined]
+    try:
+        for backend in backends:
+            backend.fp32_precision = "ieee"  # type: ignore[attr-defined]
+        yield
+    finally:
+        for backend, chosen in zip(backends, before, strict=True):
+            backend.fp32_precision = chosen  # type: ignore[attr-defined]
