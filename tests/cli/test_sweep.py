@@ -25,6 +25,7 @@ from frido.cli.sweep.local import Local
 from frido.cli.sweep.show import Show, images_seen
 from frido.cli.sweep.status import RESUMABLE, Status, claim, status, why
 from frido.cli.sweep.study import Study
+from frido.cli.sweep.submitted import Submitted
 from frido.contracts.errors import FridoError
 from frido.run import main
 
@@ -335,3 +336,56 @@ def test_a_job_that_is_killed_is_continued(launcher, tmp_path):
     assert process.wait() == 0, (tmp_path / "launcher.txt").read_text()
     assert [one["code"] for one in json.loads(file.read_text())] == [None, 0]
     assert sorted(one["attempts"] for one in cards(tmp_path / "runs")) == [1, 2]
+
+
+# Slurm
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch) -> Path:
+    """Programs in the place of Slurm's; what lies in the returned folder is in the queue."""
+    folder, programs = tmp_path / "queue", tmp_path / "programs"
+    folder.mkdir()
+    programs.mkdir()
+    for name, text in (
+        ("sbatch", f"n=$(ls {tmp_path}/scripts | wc -l); cp $1 {tmp_path}/scripts/$n; touch {folder}/$n; "
+                   'echo "Submitted batch job $n"'),
+        ("squeue", f"[ -f {folder}/$3 ] && echo PENDING || exit 1"),
+        ("srun", ""),
+    ):  # fmt: skip
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o700)
+    (tmp_path / "scripts").mkdir()
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return folder
+
+
+def test_jobs_of_slurm_are_submitted_and_found_in_the_queue_again(queue, tmp_path):
+    jobs = plan([[*QUICK, "hardware=slurm", f"run.root={tmp_path / 'runs'}", f"seed={seed}"] for seed in range(2)])
+    folder = tmp_path / "runs" / "studies" / "toy"
+    study = Study(folder=folder, arguments=["-m"], comparison=None, jobs=jobs)
+    starter = Submitted(study, at_once=1, poll_seconds=0.0)
+    looks: list[list[Status]] = []
+
+    def show(found: Mapping[Job, Status]) -> None:
+        looks.append([found[one] for one in jobs])
+        if Status.RUNNING in looks[-1]:  # Slurm has run the job, and it is at its end
+            (one,) = (one for one in jobs if found[one] == Status.RUNNING)
+            (one.path / "report.html").write_text("a page")
+            finished.note(one.directory, one.config)
+            next(queue.iterdir()).unlink()
+
+    assert runner.run(study, starter, retries=0, show=show) == 0
+    assert len(list((tmp_path / "scripts").iterdir())) == 2, (folder / "launcher.log").read_text()
+    assert [Status.RUNNING, Status.WAITING] in looks and [Status.RUNNING, Status.RUNNING] not in looks
+    other = Submitted(study, at_once=1, poll_seconds=0.0)
+    assert runner.run(study, other, retries=0, show=silent) == 0
+    assert len(list((tmp_path / "scripts").iterdir())) == 2
+
+
+def test_slurm_runs_only_what_asks_it_for_something(study, queue):
+    with pytest.raises(FridoError, match="hardware=slurm"):
+        Submitted(study, at_once=1, poll_seconds=1.0)
+    asks = plan([[*QUICK, "hardware=slurm"]])
+    with pytest.raises(FridoError, match="hydra/launcher=slurm"):
+        Local(Study(folder=queue, arguments=[], comparison=None, jobs=asks), at_once=1, devices=None)

@@ -27,7 +27,7 @@ def test_a_generator_that_shows_half_of_the_world():
 @pytest.mark.parametrize("rows", [30, 1000])
 def test_equals_torch_fidelity_in_pieces_of_any_length(rows, monkeypatch):
     monkeypatch.setattr(precision_recall, "ROWS", rows)
-    real, generated = gaussian(250, 12, 0), gaussian(310, 12, 0, scale=0.8, shift=3.4)
+    real, generated = gaussian(250, 12, 0), gaussian(310, 12, 0, scale=0.7, shift=4.5)
     settings = {"prc_neighborhood": 3, "prc_batch_size": 10000, "save_cpu_ram": False, "verbose": False}
     expected = prc_features_to_metric(generated.features, real.features, **settings)
     assert 0 < expected["precision"] != expected["recall"] < 1

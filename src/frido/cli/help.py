@@ -16,6 +16,8 @@ Train, sample, evaluate and report one model of scene images, as configured.
   python -m frido.run run=RUN_DIR scenes=my.json image=photo.png mask=hole.png   fill a picture where the mask is white
   python -m frido.run experiment=vg_sg2im stages=[prove_resume]   train a small copy twice, once killed: the same bits?
   python -m frido.run real=DIR generated=DIR   score images that no run of ours made (out=FILE.json)
+  python -m frido.run study=gating                           a study: its runs, once each; typed again it goes on
+  python -m frido.run -m seed=0,1,2 denoiser/trunk=shared,per_scale   a run of every combination
   python -m frido.run ... --cfg job                          print the resulting configuration, run nothing
 
 The same command again continues an interrupted run; on a finished one it prints the path of its report.
@@ -27,7 +29,9 @@ Beside run=RUN_DIR: stages, scenes, hardware, tracking; ema=NAME of an average o
   length (stages=[ema,sample] makes it first); of sampling diffusion/sampler, diffusion/guidance, size.samples,
   seed, tag=NAME of the folder; and image=FILE with mask=FILE (white: drawn anew, black: kept) or strength=0..1 (1: from
   noise alone; a list has one number per scale, coarsest first, and 0 takes the picture as it is).
-Exit codes: 0 done, 1 prove_resume found a difference, 2 bad input, 130 interrupted."""
+Sweeps (study=, -m): hydra/launcher=local, slurm or print; hydra.launcher.at_once, .retries, .devices.
+Exit codes: 0 done, 1 prove_resume found a difference or a job of a sweep is not finished, 2 bad input,
+  75 asked to stop and saved, 130 interrupted."""
 
 
 def text(directory: Path, primary: str = "run") -> str:
