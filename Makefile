@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format lint types
+.PHONY: help setup demo dashboard test test-slow check format lint types
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -19,6 +19,10 @@ setup: $(READY) ## Install Frido with its development tools into .venv
 
 demo: $(READY) ## Train, sample, score and report the main job on procedural scenes (about 9 minutes on 2 cores)
 	$(BIN)/python -m frido.run experiment=vg_sg2im data=scenes size=tiny
+
+STUDY ?= $(notdir $(wildcard runs/studies/*))
+dashboard: $(READY) ## Draw one page of studies and their runs: make dashboard STUDY=shared_vs_per_scale
+	$(BIN)/python -m frido.report $(addprefix runs/studies/,$(STUDY)) --out runs/dashboard.html
 
 test: $(READY) ## Run the tests, linters and type checker: everything CI runs
 	@$(MAKE) --no-print-directory check

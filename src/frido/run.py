@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from frido.cli import scoring
+from frido.cli import match, scoring
 from frido.cli.again import again, asked_for
 from frido.cli.errors import door
 from frido.cli.launch import run
@@ -15,6 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if scoring.asked_for(arguments):
         return scoring.score(arguments)
+    if match.asked_for(arguments):
+        return match.run(arguments)
     return again(arguments) if asked_for(arguments) else run(arguments)
 
 

@@ -369,7 +369,7 @@ def test_jobs_of_slurm_are_submitted_and_found_in_the_queue_again(queue, tmp_pat
 
     def show(found: Mapping[Job, Status]) -> None:
         looks.append([found[one] for one in jobs])
-        if Status.RUNNING in looks[-1]:  # Slurm has run the job, and it is at its end
+        if Status.RUNNING in looks[-1] and looks.count(looks[-1]) == 3:  # Slurm has run the job, and it is at its end
             (one,) = (one for one in jobs if found[one] == Status.RUNNING)
             (one.path / "report.html").write_text("a page")
             finished.note(one.directory, one.config)

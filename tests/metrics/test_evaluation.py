@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from frido.metrics.evaluation import Evaluation
-from tests.metrics.pictures import held_out, score
+from tests.metrics.pictures import held_out, score, sides
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,9 @@ def test_the_names_a_report_looks_for(evaluation):
         for word in ("recall", "precision", "relations")
         for control in ("", "_real", "_shuffled")
     }
-    assert set(numbers) == judged | {"fid/scenes@120", "is/scenes@120", "is_std/scenes@120", "is_real/scenes@120"}
+    words = ("fid", "is", "is_std", "is_real", "kid", "kid_std", "precision", "recall", "f_score")
+    assert set(numbers) == judged | {f"{word}/scenes@120" for word in words}
+    assert "at least 300" in cards["fid_subsampled/scenes@150"]["refused"]
     assert cards["fid/scenes@120"]["images"] == 120
     json.dumps(cards)
 
@@ -46,47 +48,76 @@ def test_each_image_is_looked_at_once(evaluation, monkeypatch):
     extract = extractor.extract
     monkeypatch.setattr(extractor, "extract", lambda part: seen.append(len(part)) or extract(part))
     score(evaluation, images, images, scenes)
-    assert sum(seen) == 240
+    assert sum(seen) == 256, "in full batches"
 
 
-TWO_PROCESSES = """
-import json, pathlib, sys
+RANKS = """
+import json, os, pathlib, sys, traceback
 import numpy as np, torch, torch.distributed as dist
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from frido.contracts.metric import Pictures
 from frido.contracts.scene import Scene
+from frido.metrics.features.reference import Reference
 
-rank, folder = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+folder = pathlib.Path(sys.argv[1])
 torch.set_num_threads(1)
-dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=2)
 images = torch.from_numpy(np.load(folder / "images.npy"))
 scenes = [Scene.from_json(scene) for scene in json.loads((folder / "scenes.json").read_text())]
-rows = slice(0, 70) if rank == 0 else slice(70, 120)
 evaluation = instantiate(OmegaConf.load("conf/metrics/scenes.yaml"), _convert_="all")
-print(json.dumps(evaluation.run([(images[rows], images.flip(3)[rows], scenes[rows])]).numbers))
-dist.destroy_process_group()
+reference = Reference(root=folder / "reference", images="all of them")
+
+def run(rank, ranks, rows, batch):
+    parts = [rows[start : start + batch] for start in range(0, len(rows), batch)]
+    sides = [[Pictures(torch.tensor(p), side[p]) for side in (images, images.flip(3))] for p in parts]
+    batches = [(*side, [scenes[row] for row in p]) for side, p in zip(sides, parts)]
+    dist.init_process_group("gloo", init_method=f"file://{folder / f'store{ranks}'}", rank=rank, world_size=ranks)
+    result = evaluation.run(batches, paired=True, described=True, reference=reference)
+    dist.destroy_process_group()
+    (folder / f"{rank}_of_{ranks}.json").write_text(json.dumps([result.numbers, result.cards]))
+
+def work(rank):
+    run(rank, 3, [[*range(119)], [119], []][rank], 50)
+    if rank < 2:
+        run(rank, 2, [k for k in range(120) if (k % 3 == 0) == (rank == 1)], 17)
+
+for rank in range(3):
+    if os.fork() == 0:
+        try:
+            work(rank)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+sys.exit(max(os.waitstatus_to_exitcode(os.wait()[1]) for rank in range(3)))
 """
 
 
-def test_two_processes_give_the_numbers_of_one(evaluation, tmp_path):
+def test_processes_give_the_numbers_of_one_however_rows_are_shared_out(evaluation, tmp_path):
+    """Of three, one has a single row and one has none; of two, one has every third row."""
     images, scenes = held_out(120)
     np.save(tmp_path / "images.npy", images.numpy())
     (tmp_path / "scenes.json").write_text(json.dumps([scene.to_json() for scene in scenes]))
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-c", TWO_PROCESSES, str(rank), str(tmp_path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [process.communicate(timeout=120) for process in ranks]
-    assert [process.returncode for process in ranks] == [0, 0], said
-    numbers = [json.loads(output.splitlines()[-1]) for output, _ in said]
-    alone = score(evaluation, images, images.flip(3), scenes).numbers
-    assert numbers[0] == numbers[1]
-    assert numbers[0] == pytest.approx(alone, rel=1e-6)
+    subprocess.run([sys.executable, "-c", RANKS, str(tmp_path)], check=True, timeout=300)
+    alone = score(evaluation, images, images.flip(3), scenes)
+    told = [json.loads(path.read_text()) for path in tmp_path.glob("*_of_*.json")]
+    assert len(told) == 5
+    for numbers, cards in told:
+        assert numbers == alone.numbers, "to the last bit"
+        assert cards == json.loads(json.dumps(alone.cards))
+    assert len(list(tmp_path.rglob("features.safetensors"))) == 1
+
+
+def test_without_pairs_or_scenes_only_the_numbers_that_need_them_are_refused(evaluation):
+    images, scenes = held_out(240)
+    given = [(*sides(images[:110], images[110:]), [])]
+    unpaired = evaluation.run(given, paired=False, described=False, reference=None)
+    assert not [name for name in unpaired.numbers if name.startswith("judge")]
+    assert "fid/scenes@130" in unpaired.numbers
+    assert "no pairs" in unpaired.cards["judge/recall"]["refused"]
+    pairs = [(*sides(images[:120], images[120:]), [])]
+    undescribed = evaluation.run(pairs, paired=True, described=False, reference=None)
+    assert "no scenes" in undescribed.cards["judge/recall"]["refused"]
 
 
 def test_the_judge_can_be_asked_for(evaluation):

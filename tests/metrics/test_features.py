@@ -1,23 +1,31 @@
-import hashlib
-from functools import partial
-
 import pytest
 import torch
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from frido.contracts.errors import FridoError
-from frido.metrics.features import inception
-from frido.metrics.features.bank import FeatureBank
+from frido.contracts.metric import Pictures
+from frido.metrics.features.batches import ROWS, Batches, digests_of
 from frido.metrics.features.inception import FILES, Inception
 from frido.metrics.features.inception_if_found import InceptionIfFound
 from frido.metrics.features.scenes import WEIGHTS, SceneFeatures
-from frido.metrics.fid import FID
-from tests.metrics.pictures import held_out, sides
+from tests.metrics.pictures import held_out
+
+PUBLISHED = "6726825d"
 
 
 @pytest.fixture(scope="module")
 def extractor() -> SceneFeatures:
     return SceneFeatures()
+
+
+def looked_at(extractor, images, size):
+    """Return features by position, of images that came in batches of `size`."""
+    batches, found = Batches(extractor), []
+    for rows in torch.arange(len(images)).split(size):
+        found += batches.add(Pictures(rows, images[rows]), digests_of(images[rows]))
+    found += batches.rest()
+    positions = torch.cat([rows.positions for rows in found])
+    assert sorted(positions.tolist()) == list(range(len(images)))
+    return torch.cat([rows.features for rows in found])[positions.argsort()]
 
 
 def test_names_the_largest_object_of_held_out_scenes(extractor):
@@ -27,21 +35,34 @@ def test_names_the_largest_object_of_held_out_scenes(extractor):
     assert sum(a == b for a, b in zip(names, expected, strict=True)) / len(names) >= 0.97
 
 
-def test_a_row_does_not_depend_on_its_batch(extractor):
-    images, _ = held_out(9)
-    together = extractor.extract(images)
-    assert together.features.shape == (9, extractor.dimension)
-    for row in (0, 8):
-        alone = extractor.extract(images[row : row + 1])
-        torch.testing.assert_close(alone.features[0], together.features[row], rtol=1e-4, atol=1e-4)
+def test_features_of_an_image_depend_on_nothing_else_to_the_last_bit(extractor):
+    images, _ = held_out(2 * ROWS + 5)
+    together = looked_at(extractor, images, 100)
+    for size in (1, 7, ROWS):
+        assert torch.equal(looked_at(extractor, images, size), together)
+    alone = torch.cat([looked_at(extractor, image[None], 1) for image in images[-5:]])
+    assert torch.equal(alone, together[-5:])
+    backwards = looked_at(extractor, images.flip(0), 100)
+    assert torch.equal(backwards.flip(0), together)
 
 
-def test_other_sizes_are_resized(extractor):
+def test_images_of_several_sizes_are_looked_at_with_their_like(extractor):
     images, _ = held_out(9)
-    assert extractor.extract(images.repeat_interleave(2, 2).repeat_interleave(2, 3)).features.shape == (
-        9,
-        extractor.dimension,
-    )
+    large = images.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    batches, found = Batches(extractor), []
+    for row in range(9):
+        for position, image in ((row, images[row]), (row + 9, large[row])):
+            found += batches.add(Pictures(torch.tensor([position]), image[None]), digests_of(image[None]))
+    found += batches.rest()
+    rows = {int(p): f for part in found for p, f in zip(part.positions, part.features, strict=True)}
+    assert torch.equal(torch.stack([rows[k] for k in range(9)]), looked_at(extractor, images, 9))
+    assert torch.equal(torch.stack([rows[k] for k in range(9, 18)]), looked_at(extractor, large, 9))
+
+
+def test_digests_tell_images_apart_that_have_the_same_bytes():
+    wide = torch.arange(24, dtype=torch.uint8).reshape(1, 3, 2, 4)
+    assert digests_of(wide) != digests_of(wide.reshape(1, 3, 4, 2))
+    assert digests_of(wide) == digests_of(wide.clone())
 
 
 def test_shipped_weights_are_small():
@@ -51,47 +72,20 @@ def test_shipped_weights_are_small():
 def test_missing_inception_says_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(FridoError) as error:
-        Inception(weights=None)
+        Inception(weights=None, sha256=PUBLISHED)
     assert str(tmp_path / "hub" / "checkpoints" / FILES[0]) in str(error.value)
     assert "metrics=scenes" in error.value.do
 
 
-def test_without_inception_numbers_of_photographs_say_so(tmp_path, monkeypatch):
+def test_without_inception_what_is_asked_for_by_name_must_be_there(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    bank = FeatureBank(extractor=InceptionIfFound(weights=None), statistics={"fid": partial(FID, minimum=100)})
-    images, scenes = held_out(3)
-    real, generated = sides(images, images)
-    bank.update(real=real, generated=generated, scenes=scenes)
-    assert bank.compute() == {}
-    assert bank.card()["refused"] == {
-        "fid/inception": "no Inception weights here; docs/datasets.md says how to have them"
-    }
-    with pytest.raises(FridoError):  # what is asked for by name must be there
-        InceptionIfFound(weights=str(tmp_path / "typo.pth"))
+    assert "docs/datasets.md" in InceptionIfFound(weights=None, sha256=PUBLISHED).missing
+    with pytest.raises(FridoError):
+        InceptionIfFound(weights=str(tmp_path / "typo.pth"), sha256=PUBLISHED)
 
 
 def test_inception_with_another_hash_is_refused(tmp_path):
     path = tmp_path / FILES[0]
     path.write_bytes(b"not the weights")
-    with pytest.raises(FridoError, match="6726825d"):
-        Inception(weights=str(path))
-
-
-def test_inception_is_torch_fidelitys(tmp_path, monkeypatch):
-    """With seeded random weights in the place of the published ones, found in torch.hub's cache."""
-    monkeypatch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
-    torch.manual_seed(0)
-    blank = tmp_path / "blank.pth"
-    torch.save({}, blank)
-    official = FeatureExtractorInceptionV3("x", ["2048", "logits_unbiased"], feature_extractor_weights_path=str(blank))
-    monkeypatch.undo()
-
-    path = tmp_path / "hub" / "checkpoints" / FILES[1]
-    path.parent.mkdir(parents=True)
-    torch.save(official.state_dict(), path)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(inception, "SHA256_PREFIX", hashlib.sha256(path.read_bytes()).hexdigest()[:8])
-    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    ours, theirs = Inception(weights=None).extract(images), official(images)
-    torch.testing.assert_close(ours.features, theirs[0], rtol=0, atol=0)
-    torch.testing.assert_close(ours.logits, theirs[1], rtol=0, atol=0)
+    with pytest.raises(FridoError, match=PUBLISHED):
+        Inception(weights=str(path), sha256=PUBLISHED)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from frido.metrics.image_quality import psnr, ssim
 
@@ -20,3 +21,13 @@ def test_ssim_by_hand():
     torch.testing.assert_close(ssim(made, images), torch.full((2,), expected), atol=1e-3, rtol=0)  # float32
     image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     assert ssim(image, image).item() == pytest.approx(1, abs=1e-3)
+
+
+def test_ssim_is_that_of_torchmetrics():
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(3, 3, 20, 31, generator=random, dtype=torch.float64) * 2 - 1
+    made = images + 0.4 * torch.randn(images.shape, generator=random, dtype=torch.float64)
+    expected = structural_similarity_index_measure(
+        (made.clamp(-1, 1) + 1) / 2, (images + 1) / 2, data_range=1.0, reduction="none"
+    )
+    torch.testing.assert_close(ssim(made, images), expected, atol=1e-12, rtol=0)

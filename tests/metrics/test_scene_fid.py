@@ -30,7 +30,7 @@ class Corners(FeatureExtractor):
 
 
 def metric(minimum=10, side_px=224):
-    return SceneFid(extractor=Corners(), statistics={"fid": partial(FID, minimum=minimum)}, side_px=side_px)
+    return SceneFid(extractor=Corners(), statistics={"fid": partial(FID, name="fid", minimum=minimum)}, side_px=side_px)
 
 
 def scored(metric, real, generated, scenes, *, order=None, batch=50):

@@ -184,7 +184,7 @@ ARMS = {"narrow": (32, 0.55, 52.0), "middle": (48, 0.62, 45.0), "wide": (64, 0.6
 """Width, recall and FID of a made-up study's arms."""
 
 
-def fabricate_study(root: Path, *, seeds: int, finished: int | None = None) -> Path:
+def fabricate_study(root: Path, *, seeds: int, finished: int | None = None, scenes: int = 4) -> Path:
     """Write a study of three arms under `root/runs/studies/widths`, with its runs, and return its folder.
 
     With `finished`, only the first so many jobs are; of the others the first has failed, the rest wait.
@@ -201,7 +201,7 @@ def fabricate_study(root: Path, *, seeds: int, finished: int | None = None) -> P
                     root,
                     name=name,
                     recall=recall + 0.02 * dice.gauss(0, 1),
-                    scenes=4,
+                    scenes=scenes,
                     width=width,
                     seed=seed,
                     fid=fid + dice.gauss(0, 1) + random.Random(seed).gauss(0, 2),

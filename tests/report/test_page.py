@@ -242,7 +242,7 @@ def test_several_runs_stand_side_by_side(tmp_path, make_run):
     charts = charts_of(text)
     assert [line["runs"] for line in charts["denoiser/loss"]["lines"]] == [[0], [1]]
     assert [line["runs"] for line in charts["autoencoder/psnr"]["lines"]] == [[0, 1]], "the shared one is shown once"
-    assert [run["name"] for run in data_of(text)["runs"]] == ["0a1b2c3d4e5f", "second"]
+    assert [run["name"] for run in data_of(text)["runs"]] == ["width=48", "width=64"]
 
 
 def test_runs_measured_differently_are_not_compared_in_silence(tmp_path, make_run):

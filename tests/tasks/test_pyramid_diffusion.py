@@ -103,6 +103,18 @@ def test_learns_one_batch():
 
 
 @pytest.mark.parametrize("layout", options.names("diffusion/layout"))
+def test_first_noise_is_what_the_chains_begin_with(layout, monkeypatch):
+    task = make_task(layout=layout)
+    spy = Spy(task, monkeypatch)
+    generate(task, toys.batch(2).annotations, [5, 7], guidance="none")
+    first = task.first_noise(shapes=SHAPES, seed=3, keys=torch.tensor([5, 7]))
+    steps = len(spy.noisy) // len(SHAPES)
+    assert [torch.equal(spy.noisy[scale * steps], noise) for scale, noise in enumerate(first)] == [True, True]
+    other = task.first_noise(shapes=SHAPES, seed=4, keys=torch.tensor([5, 7]))
+    assert not any(torch.equal(*both) for both in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("layout", options.names("diffusion/layout"))
 @pytest.mark.parametrize("sampler", options.names("diffusion/sampler"))
 def test_generates_native_latents(sampler, layout):
     task = make_task(layout=layout)

@@ -18,6 +18,7 @@ Train, sample, evaluate and report one model of scene images, as configured.
   python -m frido.run real=DIR generated=DIR   score images that no run of ours made (out=FILE.json)
   python -m frido.run study=gating                           a study: its runs, once each; typed again it goes on
   python -m frido.run -m seed=0,1,2 denoiser/trunk=shared,per_scale   a run of every combination
+  python -m frido.run match=parameters arm=per_scale like=shared   write an arm as large as another (flops, time)
   python -m frido.run ... --cfg job                          print the resulting configuration, run nothing
 
 The same command again continues an interrupted run; on a finished one it prints the path of its report.
@@ -25,6 +26,8 @@ run.fresh=true sets the earlier run aside (<hash>.1, <hash>.2, ...) and starts a
 
 Arguments: group=option takes another part, key.path=value changes one setting of it, for example
   denoiser=pyunet denoiser.width=64 size=small hardware=gpu seed=1 stages=[data,autoencoder]
+Beside match=: by=KEY.PATH of the whole number that is searched (size.width), with=[KEY.PATH=VALUE] for more settings
+  of the new arm, name=NAME of it; all other arguments are those of the study that it is for.
 Beside run=RUN_DIR: stages, scenes, hardware, tracking; ema=NAME of an average of the weights, or ema=0.075 of any
   length (stages=[ema,sample] makes it first); of sampling diffusion/sampler, diffusion/guidance, size.samples,
   seed, tag=NAME of the folder; and image=FILE with mask=FILE (white: drawn anew, black: kept) or strength=0..1 (1: from

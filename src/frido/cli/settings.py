@@ -191,6 +191,21 @@ def check_ranges(config: Mapping[str, Any]) -> None:
         "stages", config["stages"], bool(ordered) and ordered == config["stages"], wanted, f"[{','.join(ordered)}]"
     )
     _require("seed", config["seed"], 0 <= config["seed"] < 2**63, "0 or more", 0)
+    if config.get("comparison"):
+        _check_comparison(config["comparison"])
+
+
+def _check_comparison(comparison: Mapping[str, Any]) -> None:
+    share, metrics = comparison["confidence"], comparison["metrics"]
+    _require("comparison.confidence", share, 0.5 < share < 1, "more than 0.5 and less than 1", 0.95)
+    _require("comparison.metrics", metrics, bool(metrics), "a margin for at least one number", "{...}")
+    for name, one in metrics.items():
+        told = one if isinstance(one, Mapping) else {}
+        margin = told.get("margin")
+        number = isinstance(margin, int | float) and not isinstance(margin, bool) and margin > 0
+        sound = set(told) == {"margin", "better"} and number and told["better"] in ("lower", "higher")
+        wanted = "margin, more than 0 in its unit, and better, lower or higher"
+        _require(f"comparison.metrics.{name}", one, sound, wanted, "{margin: 0.02, better: higher}")
 
 
 def _require(path: str, value: object, holds: bool, wanted: str, example: object) -> None:

@@ -38,13 +38,18 @@ def graph_text(categories: Sequence[int], triples: Sequence[tuple[int, int, int]
     return " , ".join(told)
 
 
+def first_caption(scene: Scene) -> str:
+    """Return the first caption of a scene, empty where there is none."""
+    return scene.captions[0].strip() if scene.captions else ""
+
+
 def scene_text(scene: Scene) -> str:
     """Return what a scene shows as text: its first caption; else its graph, each object after its attributes.
 
     Without relationships the objects are listed; without objects there is no text either.
     """
-    if scene.captions and scene.captions[0].strip():
-        return scene.captions[0].strip()
+    if caption := first_caption(scene):
+        return caption
     names = [" ".join([*item.attributes, item.category]) for item in scene.objects]
     if not scene.relationships:
         return " , ".join(names)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from frido.contracts.graph_text import scene_text
+from frido.contracts.graph_text import first_caption, scene_text
 from frido.contracts.metric import Pictures
 from frido.contracts.scene import Scene
 from frido.metrics.clip import Clip
@@ -58,7 +58,7 @@ class ClipScore(PerPicture):
             return
         told = [self.prompt + text for text in texts]
         self._seen["texts"] += len(told)
-        self._seen["captions"] += sum(text in scene.captions[:1] for scene, text in zip(scenes, texts, strict=True))
+        self._seen["captions"] += sum(bool(first_caption(scene)) for scene in scenes)
         self._seen["cut"] += self.encoder.too_long(told)
         vectors = self.encoder.of_images(generated.images), self.encoder.of_texts(told)
         cosines = (vectors[0].double() * vectors[1].double()).sum(1)

@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from frido.metrics.image_quality import psnr, ssim
+from frido.metrics.image_quality import SMALLEST, psnr, ssim
 from frido.metrics.pair_distance import MEANS, PairDistance
 
 
@@ -13,7 +13,7 @@ class Similarity(PairDistance):
     """PSNR (dB) and SSIM of each pair, in float64; their means. Equal images have a PSNR of 100."""
 
     names = ("psnr", "ssim")
-    smallest = 11  # SSIM's windows
+    smallest = SMALLEST
 
     def compare(
         self, real: UInt8[Tensor, "batch 3 height width"], generated: UInt8[Tensor, "batch 3 height width"]
@@ -27,5 +27,5 @@ class Similarity(PairDistance):
             "note": MEANS,
             "psnr": "10 log10(255^2 / mean squared error over pixels and RGB), of each image; at most 100 dB",
             "ssim": "Wang et al. (2004): Gaussian windows of 11 pixels (sigma 1.5), K1 0.01, K2 0.03, on [0, 1], "
-            "mean over RGB and windows that lie within the image",
+            "mirrored at the border (as torchmetrics), mean over RGB and pixels",
         }

@@ -60,6 +60,7 @@ def section(subject: Subject) -> Section | None:
         values={"answers": answers},
         data=data,
         scripts=("answers.js",),
+        styles=("answers.css",),
     )
 
 

@@ -16,7 +16,9 @@ from frido.report.stored import stored
 REAL, GENERATED = "real", "generated"
 FIRST, MOST = 12, 12
 """Rows that are shown before more are asked for, and stops of the slider, at most."""
-BYTES = 2_500_000  # of all pictures here, about: there are as many stops as fit, and never less than two
+BYTES = 3_000_000
+"""Of all pictures here, about: there are as many stops as fit, and never less than two. Half of it is for the last
+picture of every run without loss; where that is too little, they are stored like the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,15 @@ def section(subject: Subject) -> Section | None:
     drawn = [found for member in subject.members if (found := _drawn(member))]
     if not drawn:
         return None
-    stops = _stops(drawn)
-    panels = _panels(drawn, stops)
+    exact = sum(_bytes(run, exact=True) for run in drawn) <= BYTES / 2
+    stops = _stops(drawn, exact=exact)
+    panels = _panels(drawn, stops, exact=exact)
     return Section(
         id="explorer",
         title="The same scenes, as every run draws them",
         link="Explorer",
         partial="pictures.html.j2",
-        values={"panels": panels, "stops": stops, "first": FIRST},
+        values={"panels": panels, "stops": stops, "first": FIRST, "exact": exact},
         data={
             "stops": stops,
             "first": FIRST,
@@ -117,10 +120,10 @@ def _drawn(member: Member) -> _Drawn | None:
     return None
 
 
-def _stops(drawn: Sequence[_Drawn]) -> tuple[int, ...]:
+def _stops(drawn: Sequence[_Drawn], *, exact: bool) -> tuple[int, ...]:
     """Return the moments of the slider: of all at which a run drew, evenly many, the first and the last among them."""
     moments = sorted({images for run in drawn for images, _ in run.found})
-    last = sum(_bytes(run, exact=True) for run in drawn)
+    last = sum(_bytes(run, exact=exact) for run in drawn)
     fit = (BYTES - last) // max(sum(_bytes(run, exact=False) for run in drawn), 1)
     stops = min(len(moments), MOST, max(2, 1 + fit))
     return tuple(moments[round(place * (len(moments) - 1) / max(stops - 1, 1))] for place in range(stops))
@@ -134,19 +137,19 @@ def _shot(run: _Drawn, path: Path, *, exact: bool, row: str = GENERATED) -> Pict
     return stored(path, box=run.card.band(row), exact=exact, tile=run.card.width)
 
 
-def _panels(drawn: Sequence[_Drawn], stops: Sequence[int]) -> tuple[Panel, ...]:
+def _panels(drawn: Sequence[_Drawn], stops: Sequence[int], *, exact: bool) -> tuple[Panel, ...]:
     groups: dict[object, list[_Drawn]] = {}
     for run in drawn:
         conditions = tuple((item.scene.id, item.condition) for item in run.card.items)
         groups.setdefault((run.card.width, run.card.height, conditions), []).append(run)
-    return tuple(_panel(group, stops) for group in sorted(groups.values(), key=len, reverse=True))
+    return tuple(_panel(group, stops, exact) for group in sorted(groups.values(), key=len, reverse=True))
 
 
-def _panel(group: Sequence[_Drawn], stops: Sequence[int]) -> Panel:
+def _panel(group: Sequence[_Drawn], stops: Sequence[int], exact: bool) -> Panel:
     first = group[0]
     columns = [_kinds([run.card.items[place].noise for run in group]) for place in range(len(first.card.items))]
     kinds = zip(*columns, strict=True)
-    rows = [Row(run.member, own, _shots(run, stops)) for run, own in zip(group, kinds, strict=True)]
+    rows = [Row(run.member, own, _shots(run, stops, exact)) for run, own in zip(group, kinds, strict=True)]
     arms: dict[int, list[Row]] = {}
     for row in rows:
         arms.setdefault(row.member.arm, []).append(row)
@@ -167,8 +170,8 @@ def _kinds(noises: Sequence[str]) -> list[int]:
     return [order.index(noise) for noise in noises]
 
 
-def _shots(run: _Drawn, stops: Sequence[int]) -> tuple[Shot, ...]:
-    """Return the latest pictures not after each stop; the run's last is stored without loss."""
+def _shots(run: _Drawn, stops: Sequence[int], exact: bool) -> tuple[Shot, ...]:
+    """Return the latest pictures not after each stop; `exact` stores the run's last without loss."""
     latest = {max((images for images, _ in run.found if images <= stop), default=None) for stop in stops}
     chosen = [(images, path) for images, path in run.found if images in latest]
-    return tuple(Shot(images, _shot(run, path, exact=path == run.found[-1][1])) for images, path in chosen)
+    return tuple(Shot(images, _shot(run, path, exact=exact and path == run.found[-1][1])) for images, path in chosen)

@@ -16,13 +16,22 @@ MOST = 12  # arms, at most
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """A scale, its steps in words, and what was believed at them."""
+
+    name: str
+    told: str
+    columns: int
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
 class Strip:
-    """One scene as one run denoised it; `rows` are `(scale, its steps in words)`; runs of a letter share the noise."""
+    """One scene as one run denoised it; runs of one letter began with the same noise."""
 
     member: Member
     letter: str
-    rows: tuple[tuple[str, str], ...]
-    picture: Picture
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +80,11 @@ def _scenes(films: Sequence[tuple[Member, tuple[Film, ...]]]) -> tuple[Scene, ..
     for member, own in films:
         for film in own:
             by_scene.setdefault((film.item.scene.id, film.item.condition), []).append((member, film))
-    made, left = [], BYTES
+    made: list[Scene] = []
+    left = BYTES
     for drawn in by_scene.values():
         scene = _scene(drawn)
-        size = sum(len(strip.picture.uri) for strip in scene.strips)
+        size = sum(len(row.picture.uri) for strip in scene.strips for row in strip.rows)
         if made and size > left:
             break
         made.append(scene)
@@ -85,19 +95,18 @@ def _scenes(films: Sequence[tuple[Member, tuple[Film, ...]]]) -> tuple[Scene, ..
 def _scene(drawn: Sequence[tuple[Member, Film]]) -> Scene:
     noises = list(dict.fromkeys(film.item.noise for _, film in drawn))
     shown = drawn[0][1].item.scene
-    strips = tuple(
-        Strip(
-            member,
-            letter(noises.index(film.item.noise)),
-            tuple((name, _told(steps)) for name, steps in zip(film.rows, film.steps, strict=True)),
-            stored(film.path, box=None, exact=False, tile=0),
-        )
-        for member, film in drawn
-    )
+    strips = tuple(Strip(member, letter(noises.index(film.item.noise)), _rows(film)) for member, film in drawn)
     return Scene(shown.id, shown.captions, strips, len(noises))
+
+
+def _rows(film: Film) -> tuple[Row, ...]:
+    return tuple(
+        Row(name, _told(steps), len(steps), stored(film.path, box=film.band(place), exact=False, tile=film.width))
+        for place, (name, steps) in enumerate(zip(film.rows, film.steps, strict=True))
+    )
 
 
 def _told(steps: Sequence[tuple[int, float]]) -> str:
     """Return the steps of a row in words."""
     numbers = ", ".join(str(step) for step, _ in steps)
-    return f"steps {numbers}; time {steps[0][1]:.0f} to {steps[-1][1]:.0f}" if steps else "no step"
+    return f"steps {numbers}; time {steps[0][1]:.0f} to {steps[-1][1]:.0f}"

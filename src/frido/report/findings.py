@@ -110,7 +110,7 @@ def _left_out(results: Mapping[str, Any]) -> list[str]:
     return ["", "Left out:", "", *lines] if lines else []
 
 
-def _panel(metric: str, rows: Sequence[Mapping[str, Any]], top: float) -> dict[str, Any]:
+def _panel(metric: str, rows: Sequence[Mapping[str, Any]], top: int) -> dict[str, Any]:
     margin = rows[0]["margin"]
     reach = [2 * margin]
     for row in rows:
@@ -148,7 +148,7 @@ def _drawn(row: Mapping[str, Any], y: float, x: Any) -> dict[str, Any]:
 def _ticks(most: float) -> list[float]:
     """Return round places on both sides of 0, two or three to a side."""
     power = 10 ** math.floor(math.log10(most))
-    step = next(size * power for size in (5, 2, 1, 0.5, 0.25, 0.2) if 2 * size * power <= most)
+    step = next(size * power for size in (5.0, 2.0, 1.0, 0.5, 0.25, 0.2) if 2 * size * power <= most)
     count = int(most / step)
     return [step * place for place in range(-count, count + 1)]
 

@@ -48,13 +48,24 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """The strip of one scene: `steps` are `(step, time)` of each column, one list for each of the rows."""
+    """The strip of one scene, of tiles of `width` x `height` pixels, `gap` pixels apart.
+
+    `steps` are `(step, time)` of each column, one list for each of the rows; a row may have fewer than another.
+    """
 
     path: Path
+    width: int
+    height: int
+    gap: int
     rows: tuple[str, ...]
     steps: tuple[tuple[tuple[int, float], ...], ...]
     item: Item
     how: str
+
+    def band(self, row: int) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom of one row in the picture, as far as it has steps."""
+        top, count = row * (self.height + self.gap), len(self.steps[row])
+        return 0, top, count * self.width + (count - 1) * self.gap, top + self.height
 
 
 def grid(folder: Path) -> Grid | None:
@@ -95,7 +106,9 @@ def films(folder: Path) -> tuple[Film, ...]:
     """
     path = folder / "filmstrips" / "card.json"
     card = files.read_json(path, dict)
-    found = files.each(path, [card], "the card of filmstrips", lambda card: _films(path.parent, card)) if card else ((),)
+    found = (
+        files.each(path, [card], "the card of filmstrips", lambda card: _films(path.parent, card)) if card else ((),)
+    )
     return tuple(film for film in found[0] if film.path.is_file())
 
 
@@ -110,10 +123,12 @@ def _grid(card: dict[str, Any]) -> Grid:
 def _films(folder: Path, card: dict[str, Any]) -> tuple[Film, ...]:
     rows = tuple(map(str, card["rows"]))
     steps = tuple(tuple((int(cell["step"]), float(cell["time"])) for cell in row) for row in card["columns"])
-    if len(steps) != len(rows):
-        raise ValueError(f"{len(rows)} rows and steps of {len(steps)}")
+    if len(steps) != len(rows) or not all(steps):
+        raise ValueError(f"{len(rows)} rows and steps {steps}")
+    width, height = map(int, card["tile"])
+    gap, how = int(card["gap"]), str(card["how"])
     return tuple(
-        Film(folder / f"{int(item['row']):06d}.png", rows, steps, _item(item), str(card["how"]))
+        Film(folder / f"{int(item['row']):06d}.png", width, height, gap, rows, steps, _item(item), how)
         for item in card["items"]
     )
 

@@ -14,9 +14,8 @@ GRIDS = 48  # pictures of one stage on a page, about: of many runs fewer moments
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """One periodic grid of a run; `pictures` are `(images seen, picture)`."""
+    """The periodic grids of one name and stage, of all runs; `pictures` are `(what it is, picture)`."""
 
-    run: str
     stage: str
     name: str
     pictures: tuple[tuple[str, Picture], ...]
@@ -39,7 +38,7 @@ def section(subject: Subject) -> Section | None:
 
 def moments(subject: Subject) -> tuple[Moments, ...]:
     """Return the pictures of every run; a first stage that runs share is shown once."""
-    shown = []
+    shown: dict[tuple[str, str], list[tuple[str, Picture]]] = {}
     seen: set[Path] = set()
     most = max(1, min(SHOWN, GRIDS // len(subject.members)))
     for member in subject.members:
@@ -47,6 +46,7 @@ def moments(subject: Subject) -> tuple[Moments, ...]:
             if not part or part.path in seen:
                 continue
             seen.add(part.path)
+            whose = f"{member.name}, " if subject.several else ""
             for name, every in part.pictures.items():
                 told = grids.described(every, grids.grid(every[0][1].parent))
                 found = [shot for shot in every if shot not in told]  # others are in sections of their own
@@ -54,6 +54,8 @@ def moments(subject: Subject) -> tuple[Moments, ...]:
                     continue
                 steps = min(most, len(found))
                 chosen = [found[round(i * (len(found) - 1) / max(steps - 1, 1))] for i in range(steps)]
-                pictures = tuple((count(images), embed(path)) for images, path in (chosen if steps > 1 else found[-1:]))
-                shown.append(Moments(member.name, stage, name, pictures))
-    return tuple(shown)
+                shown.setdefault((stage, name), []).extend(
+                    (f"{whose}after {count(images)} images", embed(path))
+                    for images, path in (chosen if steps > 1 else found[-1:])
+                )
+    return tuple(Moments(stage, name, tuple(pictures)) for (stage, name), pictures in shown.items())

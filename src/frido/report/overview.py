@@ -31,6 +31,7 @@ class Line:
     member: Member
     kind: str
     status: str
+    folder: str
     cells: tuple[Cell, ...]
     words: str
 
@@ -71,7 +72,7 @@ def lines(members: Sequence[Member], measured: Sequence[Panel]) -> tuple[Line, .
         settings = [f"{row.key}={row.values[member.place]}" for row in apart]
         cells = [*_facts(member.run), *(_number(panel, member.place) for panel in measured)]
         told = [member.name, member.arm_name, member.run.name, words, *settings]
-        made.append(Line(member, kind, words, tuple(cells), " ".join(told).lower()))
+        made.append(Line(member, kind, words, member.run.name, tuple(cells), " ".join(told).lower()))
     return tuple(made)
 
 

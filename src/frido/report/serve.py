@@ -10,6 +10,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -41,10 +42,9 @@ class Live:
     """
 
     def __init__(self, *, root: Path, scenes: int) -> None:
-        self.root, self.scenes = root, scenes
+        self.scenes = scenes
         self.watch = Watch(root=root, draw=self._draw)
-        self.page, self.version = b"", ""
-        self._waiting()
+        self._show(waiting(root))
         self.asked = time.monotonic()
         self.over = threading.Event()
 
@@ -61,21 +61,20 @@ class Live:
         return json.dumps({"version": self.version, "problem": self.watch.problem}).encode()
 
     def _draw(self, places: list[Path]) -> None:
-        if places:
-            self._show(page.render(gather(places, scenes=self.scenes), scripts=[SCRIPT], connect="'self'"))
-        else:
-            self._waiting()
-
-    def _waiting(self) -> None:
-        script = template.text(SCRIPT)
-        values = {"root": str(self.root), "policy": page.policy([script], "'self'"), "script": Markup(script)}
-        self._show(template.filled("waiting.html.j2", values))
+        self._show(page.render(gather(places, scenes=self.scenes), scripts=[SCRIPT], connect="'self'"))
 
     def _show(self, text: str) -> None:
         version = hashlib.sha256(text.encode()).hexdigest()[:16]
         # In the page itself, so that its script knows which one it belongs to.
         self.page = text.replace("<html ", f'<html data-version="{version}" ', 1).encode()
         self.version = version
+
+
+def waiting(root: Path) -> str:
+    """Return the page of a folder in which no run has begun yet."""
+    script = template.text(SCRIPT)
+    values = {"root": str(root), "policy": page.policy([script], "'self'"), "script": Markup(script)}
+    return template.filled("waiting.html.j2", values)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -92,9 +91,10 @@ class Handler(BaseHTTPRequestHandler):
             "/": ("text/html; charset=utf-8", lambda: self.live.page),
             "/version": ("application/json", self.live.news),
         }
+        assert isinstance(self.server, Server)
         host, _, port = self.headers.get("Host", "").rpartition(":")
         path = self.path.partition("?")[0]
-        if host not in NAMES or port != str(self.server.server_address[1]):
+        if host not in NAMES or port != str(self.server.server_port):
             # Another site's name that was made to point here: its scripts would read the page.
             return self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"This page is for this machine alone.\n")
         if path not in answers:
@@ -103,13 +103,13 @@ class Handler(BaseHTTPRequestHandler):
         kind, content = answers[path]
         self._answer(HTTPStatus.OK, kind, content())
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def do_POST(self) -> None:
         self.close_connection = True  # what was sent is not read
         self._answer(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"Nothing can be changed here.\n")
 
-    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST
+    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # noqa: N815
 
     def _answer(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self.send_response(status)
@@ -130,10 +130,10 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, *_: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of browsers that go away in the middle of an answer."""
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(*_)  # type: ignore[arg-type]
+            super().handle_error(request, client_address)
 
 
 def server(live: Live, *, port: int) -> Server:
@@ -161,7 +161,7 @@ def serve(root: Path, *, port: int, scenes: int) -> None:
     with server(live, port=port) as listening:
         drawing = threading.Thread(target=live.run, daemon=True)
         drawing.start()
-        print(f"http://{LOOPBACK}:{listening.server_address[1]}/  (Ctrl-C ends it)", flush=True)
+        print(f"http://{LOOPBACK}:{listening.server_port}/  (Ctrl-C ends it)", flush=True)
         try:
             listening.serve_forever()
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Parts of picture files, stored small: lossless where a reader compares pixels, with little loss where there are many."""
+"""Parts of picture files, stored small: without loss where pixels are compared, with little where there are many."""
 
 import base64
 import io

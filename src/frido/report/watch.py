@@ -15,9 +15,9 @@ from frido.report import files, study
 NO_RUNS = ("stages", "prove_resume", "wandb")
 """Folders below `run.root` that hold no run directories."""
 UNREAD = ("checkpoints", "snapshots", "averages", "not_finite", "codes", "wandb", "weights")
-"""Folders of a run that a page shows nothing of; of the first one, how many there are."""
+"""Folders of a run of which a page says at most how much is in them."""
 FULL = ("generated", "real", "shown", "graphs")
-"""Folders of many files, each written once: one that comes changes the time of the folder."""
+"""Folders of many files, each written once: one that comes changes their number and the time of the folder."""
 TEXTS = (".json", ".jsonl", ".yaml")
 ASIDE = re.compile(r"\.\d+$")  # `<hash>.1`: what run.fresh=true set aside
 PAUSE_SECONDS = 3.0
@@ -57,7 +57,8 @@ def _state(folder: Path) -> Iterator[str]:
     for entry in _entries(folder):
         is_folder = entry.is_dir()
         if is_folder and entry.name in (*FULL, *UNREAD):
-            yield f"{entry.path} {entry.stat().st_mtime_ns if entry.name in FULL else len(_entries(Path(entry.path)))}"
+            written = entry.stat().st_mtime_ns if entry.name in FULL else 0
+            yield f"{entry.path} {written} {len(_entries(Path(entry.path)))}"
         elif is_folder:
             yield from _state(Path(entry.path))
         elif entry.name.endswith((*TEXTS, ".png")):
@@ -94,8 +95,9 @@ class Watch:
         begun = time.monotonic()
         try:
             now = fingerprint(self.root)
-            if now != self.seen:
-                self.draw(places(self.root))
+            found = places(self.root)
+            if found and now != self.seen:
+                self.draw(found)
             self.seen, self.problem = now, ""
         except (FridoError, OSError) as error:
             self.problem = str(error)
@@ -104,19 +106,15 @@ class Watch:
         return max(PAUSE_SECONDS, (time.monotonic() - begun) * (1 / SHARE - 1))
 
 
-def keep(watch: Watch, *, out: Path) -> None:
-    """Look until Ctrl-C, telling of every page that was written and of every problem that is new."""
+def keep(watch: Watch) -> None:
+    """Look until Ctrl-C, and tell of every problem that is new."""
     told = ""
     try:
         while True:
-            before = watch.seen
             pause = watch.look()
-            if watch.problem != told:
-                told = watch.problem
-                if told:
-                    print(told, file=sys.stderr, flush=True)
-            if watch.seen != before and not watch.problem:
-                print(f"{time.strftime('%H:%M:%S')} {out}", flush=True)
+            if watch.problem not in ("", told):
+                print(watch.problem, file=sys.stderr, flush=True)
+            told = watch.problem
             time.sleep(pause)
     except KeyboardInterrupt:
         return

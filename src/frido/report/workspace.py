@@ -13,88 +13,83 @@ from typing import Any, NamedTuple
 
 from frido.contracts import atomic
 from frido.contracts.errors import FridoError
-from frido.report import files
+from frido.report import files, study
 from frido.report.run import Run, read
+from frido.report.study import Study
 from frido.report.table import CONTROL
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6a3d9a", "#7f7f7f")
 CODEBOOKS = ("usage_", "perplexity_", "dead_codes_")
 ARM = "sweep.arm"
 ALL_RUNS = 100
+LONGEST_TITLE = 128
 WIDTH, HEIGHT = 8, 6  # of a panel; a row of a report holds three
 
 
 class Arm(NamedTuple):
-    """What of a study was tracked: `ids` at W&B, and the runs themselves."""
+    """Runs that were tracked: their `ids` at W&B, and what they left here."""
 
     name: str
     ids: tuple[str, ...]
     runs: tuple[Run, ...]
 
 
-class Study(NamedTuple):
+class Tracked(NamedTuple):
     """A study as W&B is to show it; `untracked` are the directories of jobs that it was never told of."""
 
-    name: str
-    question: str
-    reference: str | None
+    study: Study
     project: str
     arms: tuple[Arm, ...]
     first_stages: Arm
     untracked: tuple[str, ...]
 
+    @property
+    def title(self) -> str:
+        return f"Study {self.study.name}"[:LONGEST_TITLE]
 
-def study(directory: Path) -> Study:
+
+def tracked(folder: Path) -> Tracked:
     """Return what `study.json` of a sweep and the run directories of its jobs say.
 
     Raises:
         FridoError: It is no study, or none of its runs was tracked at W&B.
     """
-    file = directory / "study.json"
-    if not file.is_file():
-        raise FridoError(
-            str(directory),
-            got="no study.json",
-            wanted="the folder of a study: runs/studies/NAME",
-            do="python -m frido.run study=NAME makes one.",
-        )
-    told = files.read_json(file, dict)
+    if not study.is_study(folder):
+        do = "python -m frido.run study=NAME makes one."
+        raise FridoError(str(folder), got="no study.json", wanted="the folder of a study: runs/studies/NAME", do=do)
+    of = study.read(folder)
     found: dict[str, list[tuple[str, Run]]] = {}
     untracked = []
-    for job in told.get("jobs", []):
-        place = (directory / str(job["directory"])).resolve()
-        tracked = _id(place)
-        if tracked is None:
-            untracked.append(str(job["directory"]))
-            continue
-        found.setdefault(str(job.get("arm") or "all"), []).append((tracked, read(place)))
+    for job in of.jobs:
+        identity = _id(job.directory)
+        if identity is None:
+            untracked.append(job.directory.name)
+        else:
+            found.setdefault(job.arm or "all", []).append((identity, read(job.directory)))
     if not found:
-        raise FridoError(
-            str(file),
-            got=f"{len(untracked)} jobs, none of them tracked at W&B",
-            wanted="runs with a wandb.json",
-            do="Run the study with tracking=offline or tracking=online.",
-        )
-    arms = tuple(Arm(name, tuple(i for i, _ in of), tuple(run for _, run in of)) for name, of in found.items())
-    first = {run.first_stage.path: run.first_stage for arm in arms for run in arm.runs if run.first_stage}
-    tracked_first = [(identity, run) for path, run in first.items() if (identity := _id(path)) is not None]
-    projects = [run.config.get("tracking", {}).get("project") for arm in arms for run in arm.runs]
-    return Study(
-        name=str(told.get("name") or directory.name),
-        question=str(told.get("question") or ""),
-        reference=told.get("reference"),
+        do = "Run the study with tracking=offline or tracking=online."
+        got = f"{len(untracked)} jobs, none of them tracked at W&B"
+        raise FridoError(str(folder), got=got, wanted="runs with a wandb.json", do=do)
+    runs = [run for members in found.values() for _, run in members]
+    first = {run.first_stage.path: run.first_stage for run in runs if run.first_stage}
+    told = [(identity, run) for path, run in first.items() if (identity := _id(path)) is not None]
+    projects = [run.config.get("tracking", {}).get("project") for run in runs]
+    return Tracked(
+        study=of,
         project=next((str(name) for name in projects if name), "frido"),
-        arms=arms,
-        first_stages=Arm("first stage", tuple(i for i, _ in tracked_first), tuple(run for _, run in tracked_first)),
+        arms=tuple(_arm(name, members) for name, members in found.items()),
+        first_stages=_arm("first stage", told),
         untracked=tuple(untracked),
     )
 
 
-def workspace(of: Study, *, entity: str) -> Any:
+def _arm(name: str, members: Sequence[tuple[str, Run]]) -> Arm:
+    return Arm(name, tuple(identity for identity, _ in members), tuple(run for _, run in members))
+
+
+def workspace(of: Tracked, *, entity: str) -> Any:
     """Return the workspace: the study's runs, coloured by arm, with finals, curves, codebooks, pictures, settings."""
     ws, wr = _library()
-    from wandb_workspaces import expr
-
     sections = [
         ws.Section(name="Final numbers", panels=_bars(of, wr), is_open=True, pinned=True),
         *(ws.Section(name=name, panels=panels, is_open=True) for name, panels in _curves(of, wr).items()),
@@ -110,22 +105,20 @@ def workspace(of: Study, *, entity: str) -> Any:
     return ws.Workspace(
         entity=entity,
         project=of.project,
-        name=f"Study {of.name}",
+        name=of.title,
         sections=[section for section in sections if section.panels],
         settings=ws.WorkspaceSettings(x_axis="images", max_runs=ALL_RUNS),
-        runset_settings=ws.RunsetSettings(filters=[expr.Metric("ID").isin(ids)], run_settings=colors),
+        runset_settings=ws.RunsetSettings(filters=_these(ids), run_settings=colors),
     )
 
 
-def report(of: Study, *, entity: str) -> Any:
+def report(of: Tracked, *, entity: str) -> Any:
     """Return the report: the question, a set of runs per arm, and every number with one line or bar per arm."""
     _, wr = _library()
     sets = [
-        wr.Runset(
-            entity=entity,
-            project=of.project,
-            name=arm.name + (" (reference)" if arm.name == of.reference else ""),
-            filters=f"Metric('ID') in {list(arm.ids)}",
+        wr.Runset(  # of the report's own project: one that is named would be looked up
+            name=arm.name + (" (reference)" if arm.name == of.study.reference else ""),
+            filters=_these(arm.ids),
             groupby=[f"config.{ARM}"],
             run_settings={identity: wr.RunSettings(color=COLORS[place % len(COLORS)]) for identity in arm.ids},
         )
@@ -134,37 +127,37 @@ def report(of: Study, *, entity: str) -> Any:
     arms = "\n".join(f"- **{arm.name}**: {len(arm.ids)} runs" for arm in of.arms)
     missing = f"\n\nNot tracked here: {', '.join(of.untracked)}." if of.untracked else ""
     note = "Lines are means over the runs of an arm, bands from the least to the largest; bars show one deviation."
-    blocks = [wr.MarkdownBlock(f"{of.question}\n\n{arms}{missing}\n\n{note}")]
+    blocks = [wr.MarkdownBlock(f"{of.study.question}\n\n{arms}{missing}\n\n{note}")]
     parts = {"Final numbers": _bars(of, wr), **_curves(of, wr), "Pictures": _media(of, wr)}
     for name, panels in parts.items():
         if panels:
             blocks += [wr.H2(name), wr.PanelGrid(runsets=sets, panels=_laid_out(panels, wr))]
-    return wr.Report(
-        entity=entity, project=of.project, title=f"Study {of.name}"[:128], description=of.question, blocks=blocks
-    )
+    return wr.Report(entity=entity, project=of.project, title=of.title, description=of.study.question, blocks=blocks)
 
 
-def specification(of: Study, *, entity: str) -> dict[str, Any]:
+def specification(of: Tracked, *, entity: str) -> dict[str, Any]:
     """Return workspace and report as W&B's service takes them, and what was left out."""
     return {
-        "study": of.name,
+        "study": of.study.name,
         "workspace": workspace(of, entity=entity)._to_model().model_dump(mode="json", by_alias=True, exclude_none=True),
         "report": report(of, entity=entity)._to_model().model_dump(mode="json", by_alias=True, exclude_none=True),
         "untracked": list(of.untracked),
     }
 
 
-def _bars(of: Study, wr: Any) -> list[Any]:
+def _bars(of: Tracked, wr: Any) -> list[Any]:
     """Return a panel per score: its full name holds the protocol, so no axis holds two."""
     cards = {name: card for arm in of.arms for run in arm.runs for name, card in run.evaluation.items()}
     names = [name for name, card in cards.items() if not CONTROL.search(name) and "refused" not in card]
     return [
-        wr.BarPlot(title=name, metrics=[name], groupby=wr.Config(ARM), groupby_aggfunc="mean", groupby_rangefunc="stddev")
+        wr.BarPlot(
+            title=name, metrics=[name], groupby=wr.Config(ARM), groupby_aggfunc="mean", groupby_rangefunc="stddev"
+        )
         for name in sorted(names)
     ]
 
 
-def _curves(of: Study, wr: Any) -> dict[str, list[Any]]:
+def _curves(of: Tracked, wr: Any) -> dict[str, list[Any]]:
     """Return panels by the first part of the number's name: the phase or family; codebooks have a part of their own."""
     runs = [run for arm in (*of.arms, of.first_stages) for run in arm.runs]
     names = sorted({name for run in runs for name, points in run.metrics.items() if len(points) > 1})
@@ -184,11 +177,13 @@ def _curves(of: Study, wr: Any) -> dict[str, list[Any]]:
     return found
 
 
-def _media(of: Study, wr: Any) -> list[Any]:
+def _media(of: Tracked, wr: Any) -> list[Any]:
     keys = sorted({name for arm in of.arms for run in arm.runs for name in run.pictures})
     if not keys:
         return []
-    return [wr.MediaBrowser(title="While training", media_keys=keys, mode="grid", grid_x_axis="step", grid_y_axis="run")]
+    return [
+        wr.MediaBrowser(title="While training", media_keys=keys, mode="grid", grid_x_axis="step", grid_y_axis="run")
+    ]
 
 
 def _laid_out(panels: list[Any], wr: Any) -> list[Any]:
@@ -196,6 +191,11 @@ def _laid_out(panels: list[Any], wr: Any) -> list[Any]:
         row, column = divmod(place, 24 // WIDTH)
         panel.layout = wr.Layout(x=column * WIDTH, y=row * HEIGHT, w=WIDTH, h=HEIGHT)
     return panels
+
+
+def _these(ids: Sequence[str]) -> str:
+    """Return W&B's words for the runs of these ids: exactly those, whichever study they were computed for."""
+    return f"Metric('ID') in {list(ids)}"
 
 
 def _id(directory: Path) -> str | None:
@@ -214,7 +214,7 @@ def _library() -> tuple[Any, Any]:
     return ws, wr
 
 
-def publish(of: Study, *, entity: str) -> list[str]:
+def publish(of: Tracked, *, entity: str) -> list[str]:
     """Save workspace and report at W&B, as new ones; return their addresses.
 
     Raises:
@@ -236,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--publish", action="store_true", help="save both at W&B as well")
     arguments = parser.parse_args(argv)
     try:
-        of = study(arguments.study)
+        of = tracked(arguments.study)
         out = arguments.out or arguments.study / "wandb_workspace.json"
         text = json.dumps(specification(of, entity=arguments.entity), indent=1)
         atomic.write_text(out, text + "\n")

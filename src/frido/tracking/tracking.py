@@ -93,7 +93,8 @@ class Tracking:
     ) -> Tracker:
         from frido.tracking.wandb import WandbTracker
 
-        study, arm = os.environ.get(STUDY), os.environ.get(ARM)
+        study = os.environ.get(STUDY) or None
+        arm = None if stage == "autoencoder" else os.environ.get(ARM) or None  # arms share it
         place = directory.resolve()
         return WandbTracker(
             directory=directory,

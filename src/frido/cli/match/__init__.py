@@ -4,6 +4,6 @@ Parameters and operations are counted without computing anything; time is measur
 """
 
 from frido.cli.match.request import asked_for
-from frido.cli.match.run import run
+from frido.cli.match.door import run
 
 __all__ = ["asked_for", "run"]

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from frido.cli import health
+from frido.cli import health, tables
 from frido.cli.at_once import at_once
 from frido.cli.build import build
 from frido.cli.reference import reference
@@ -39,7 +39,8 @@ def fill(session: Session, directory: Path) -> None:
     task = session.placed(build(config["first_stage"], autoencoder=build(config["autoencoder"])))
     session.check_second_stage(task.autoencoder)
     evaluation = build(config["metrics"]).of_features()
-    if _to_train(task, config["training"]["autoencoder"]["images"]):
+    budget = config["training"]["autoencoder"]["images"]
+    if trained := _to_train(task, budget):
         autoencoder = train(session, directory, task, evaluation)
     else:
         autoencoder = task.autoencoder.eval().requires_grad_(False)
@@ -51,6 +52,9 @@ def fill(session: Session, directory: Path) -> None:
     if session.is_first:
         atomic.write_json(directory / "evaluation.json", cards)
         atomic.write_bytes(directory / "autoencoder.safetensors", save(checkpoint.separate(autoencoder.state_dict())))
+    if trained:
+        with session.tracker(directory, "autoencoder", budget=budget) as tracker:
+            tables.numbers(tracker, cards, images=budget)
 
 
 def train(session: Session, directory: Path, task: Any, evaluation: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frido.cli import measured, pictures
+from frido.cli import measured, pictures, tables
 from frido.cli.build import build
 from frido.cli.reference import reference
 from frido.cli.session import Session
@@ -54,6 +54,8 @@ def run(session: Session) -> None:
         forget(session.directory, result.numbers)
         with session.tracker(session.directory, "evaluate", budget=images) as tracker:
             tracker.log(result.numbers, images=images)
+            tables.numbers(tracker, json.loads((place / "evaluation.json").read_text()), images=images)
+            tables.samples(tracker, folder, scenes[:EXPLAINED], images=images)
 
 
 def _batches(session: Session, folder: Path, scenes: list[Scene]) -> Iterator[tuple[Pictures, Pictures, list[Scene]]]:

@@ -10,10 +10,11 @@
     "background:#1f2933;color:#fff;box-shadow:0 2px 10px #0004";
   const say = (words) => { if (sign.textContent !== words) sign.textContent = words; };
   addEventListener("DOMContentLoaded", () => document.body.append(sign));
-  say("live · drawn " + new Date().toLocaleTimeString());
+  const fine = "live · drawn " + new Date().toLocaleTimeString();
+  say(fine);
 
-  // Where the reader is: the nearest heading or panel above, and how far below the top of the window it stands.
-  const marks = () => [...document.querySelectorAll("section[id], [id] figure, figure[id], main")];
+  // Where the reader is: the last section or panel that begins above the window, and how far above.
+  const marks = () => [...document.querySelectorAll("main [id]")];
   const controls = () => [...document.querySelectorAll("input[type=range], input[type=checkbox], select")];
   const folds = () => [...document.querySelectorAll("details")];
   const keep = () => {
@@ -22,6 +23,7 @@
     sessionStorage.setItem(KEPT, JSON.stringify({
       mark: above.at(-1) ?? null, count: marks().length, y: scrollY, values, open: folds().map((fold) => fold.open),
     }));
+    history.scrollRestoration = "manual";
   };
   const restore = () => {
     const kept = JSON.parse(sessionStorage.getItem(KEPT) || "null");
@@ -38,6 +40,7 @@
       const [place, top] = kept.mark;
       scrollBy({ top: marks()[place].getBoundingClientRect().top - top, behavior: "instant" });
     } else scrollTo({ top: kept.y, behavior: "instant" });
+    history.scrollRestoration = "auto";
   };
   addEventListener("load", restore);
 
@@ -50,7 +53,7 @@
       try {
         const news = await (await fetch("version", { cache: "no-store" })).json();
         if (news.problem) say("live · not drawn anew:\n" + news.problem);
-        else if (news.version === mine) say("live · " + new Date().toLocaleTimeString());
+        else if (news.version === mine) say(fine);
         else if (performance.now() - touched < QUIET_MS) say("live · something new, in a moment");
         else { keep(); return location.reload(); }
       } catch { say("no longer live: the program that showed this page has ended"); }

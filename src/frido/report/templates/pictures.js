@@ -64,27 +64,55 @@
     recall();
   }
 
+  // Rows stand by arm, as they were written, or by noise: then what began alike is next to each other.
+  const order = document.querySelector("#explorer-order select");
+  const byNoise = () => order && order.value === "noise";
+  if (order) {
+    const recall = () => { order.value = frido.state.get("rows") || "arm"; };
+    order.addEventListener("change", () => frido.state.set("rows", byNoise() ? "noise" : ""));
+    frido.on("state", recall);
+    order.closest("p").hidden = false;
+    recall();
+  }
+
   // Of many runs the first dozen that the table of runs shows; a reader asks for the rest.
   for (const panel of document.querySelectorAll(".panel")) {
-    const rows = [...panel.querySelectorAll("tr[data-run]")];
+    const table = panel.querySelector("table");
+    const arms = [...table.querySelectorAll("tbody.group")];
+    const homes = arms.map((arm) => [...arm.querySelectorAll("tr[data-run]")]);
+    const rows = homes.flat();
     const more = panel.querySelector(".more");
     const first = frido.data.sections.explorer.first;
     let all = !more;
+    // One of each group, then a second of each: the first dozen is not all of one arm.
+    const turns = (fitting) => {
+      const of = [...d3.group(fitting, (row) => row.parentElement).values()];
+      return d3.range(d3.max(of, (group) => group.length) || 0).flatMap((turn) => of.flatMap((group) => group.slice(turn, turn + 1)));
+    };
+    const group = (name, of) => {
+      const head = frido.element("th", { scope: "rowgroup", textContent: "noise " + name });
+      head.colSpan = Number(panel.dataset.columns) + 1;
+      return frido.element("tbody", { className: "group" }, frido.element("tr", { className: "group" }, head), ...of);
+    };
     const apply = () => {
-      const fitting = rows.filter((row) => frido.shown(Number(row.dataset.run)));
-      const beyond = new Set(all ? [] : fitting.slice(first));
+      for (const made of table.querySelectorAll("tbody.group")) made.remove();
+      arms.forEach((arm, place) => arm.append(...homes[place]));
+      const groups = byNoise() ? [...d3.group(rows, (row) => row.dataset.noise)].map(([name, of]) => group(name, of)) : arms;
+      table.append(...groups);
+      const fitting = [...table.querySelectorAll("tr[data-run]")].filter((row) => frido.shown(Number(row.dataset.run)));
+      const beyond = new Set(all ? [] : turns(fitting).slice(first));
       for (const row of rows) row.hidden = !fitting.includes(row) || beyond.has(row);
-      for (const arm of panel.querySelectorAll("tbody.arm")) {
-        arm.hidden = ![...arm.querySelectorAll("tr[data-run]")].some((row) => !row.hidden);
-      }
+      for (const made of groups) made.hidden = ![...made.querySelectorAll("tr[data-run]")].some((row) => !row.hidden);
       if (more) {
+        const few = `The first of each ${byNoise() ? "noise" : "arm"}, ${first} of ${fitting.length} runs; the table of runs chooses others.`;
         more.hidden = !beyond.size;
-        more.querySelector("span").textContent = `The first ${first} of ${fitting.length} runs; the table of runs chooses others.`;
+        more.querySelector("span").textContent = few;
       }
-      panel.dispatchEvent(new Event("rows"));
     };
     if (more) more.querySelector("button").addEventListener("click", () => { all = true; apply(); });
+    if (order) order.addEventListener("change", apply);
     frido.on("runs", apply);
+    frido.on("state", apply);
     apply();
   }
 }

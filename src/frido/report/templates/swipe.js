@@ -63,11 +63,12 @@ for (const swipe of document.querySelectorAll(".swipe")) {
     frido.state.set(key, [column.value, a.value, b.value].join("."));
     draw();
   };
-  // At first the first run beside the first of another arm; then what the address says.
+  // At first the first run beside one of another arm that began alike; then what the address says.
   const recall = () => {
-    const shown = rows.filter((row) => !row.hidden).map((row) => row.dataset.run);
-    const [first = "real"] = shown;
-    const other = shown.find((row) => frido.data.runs[row].arm !== frido.data.runs[first].arm) || shown[1] || "real";
+    const all = rows.map((row) => row.dataset.run);
+    const [first, ...rest] = all;
+    const apart = rest.filter((row) => frido.data.runs[row].arm !== frido.data.runs[first].arm);
+    const other = apart.find((row) => kinds[row][0] === kinds[first][0]) || apart[0] || rest[0] || "real";
     const [at, left, right] = (frido.state.get(key) || `0.${first}.${other}`).split(".");
     for (const [select, value] of [[column, at], [a, left], [b, right]]) {
       if ([...select.options].some((option) => option.value === value)) select.value = value;
