@@ -71,7 +71,7 @@ def test_distances_are_those_of_reconstructions_and_the_judge_is_not_asked():
     asked = NOTHING | {"evaluation": evaluation.of_features()}
     pieces = zip(torch.arange(104).split(52), images.split(52), strict=True)
     found = health.measure(Identity(factors=[1], seed=0), pieces, **asked)
-    assert found.numbers.keys() == {"psnr", "ssim", "rfid/scenes@104"}
+    assert found.numbers.keys() == {"psnr", "ssim", "rfid/scenes@104", "rkid/scenes@104"}
     assert found.numbers["rfid/scenes@104"] == pytest.approx(0, abs=1e-2)
     assert found.cards["rfid/scenes@104"]["extractor"] == "scenes"
     few = health.measure(Identity(factors=[1], seed=0), [numbered(images[:8])], **asked)

@@ -15,14 +15,15 @@ COMMAND = ["match=parameters", "arm=per_scale", "like=shared"]
 RECIPE = ["experiment=vg_sg2im", "data=scenes", "size=tiny"]
 
 
-@pytest.fixture
-def conf(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory):
     """Return a copy of the configuration folder, which commands write to."""
-    folder = tmp_path / "conf"
+    folder = tmp_path_factory.mktemp("match") / "conf"
     shutil.copytree(config_dir(), folder)
     (folder / "arm" / "per_scale_matched.yaml").unlink()
-    monkeypatch.setattr("frido.cli.match.door.config_dir", lambda: folder)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("frido.cli.match.door.config_dir", lambda: folder)
+        yield folder
 
 
 @pytest.mark.parametrize(
@@ -86,8 +87,17 @@ def test_settings_of_the_new_arm():
     assert asked.by == request.BY and asked.name == "per_scale_matched" and asked.others == ("size=tiny",)
 
 
-def test_parameters_are_matched(conf, capsys):
-    """The arm of the study, written anew."""
+def test_an_arm_is_written(conf, capsys):
+    assert main(["match=parameters", "arm=film", "like=concat", "name=narrow", *RECIPE]) == 0
+    assert "narrow: 857,568, size.width=48" in capsys.readouterr().out
+    file = conf / "arm" / "narrow.yaml"
+    assert "857,568 here, 832,712 in `concat`: 3.0 % more" in file.read_text()
+    ours = compose("run", [*RECIPE, "arm=narrow"], directory=conf)
+    assert ours["denoiser"]["gate"]["_target_"].endswith("FilmGate") and ours["size"]["width"] == 48
+
+
+@pytest.mark.slow
+def test_the_arm_of_the_study_is_what_its_command_writes(conf, capsys):
     assert main([*COMMAND, "with=denoiser.groups=19", *RECIPE]) == 0
     assert "size.width=38" in capsys.readouterr().out
     text = (conf / "arm" / "per_scale_matched.yaml").read_text()
@@ -98,6 +108,7 @@ def test_parameters_are_matched(conf, capsys):
     assert ours["denoiser"]["trunk"]["_target_"].endswith("PerScaleTrunk") and ours["denoiser"]["width"] == 38
 
 
+@pytest.mark.slow
 def test_a_width_of_coarse_norms_is_passed_over(conf, capsys):
     """37 is nearest, but shares no factor with 32 groups: its norms would be over all channels."""
     assert main([*COMMAND, *RECIPE]) == 2
@@ -106,6 +117,7 @@ def test_a_width_of_coarse_norms_is_passed_over(conf, capsys):
     assert "with=denoiser.groups=19" in told
 
 
+@pytest.mark.slow
 def test_out_of_reach_is_refused(conf, capsys):
     """The hidden width of the gates cannot make up for a second trunk."""
     assert main([*COMMAND, *RECIPE, "by=size.gate_width"]) == 2

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
+from frido.cli.compose import compose
+from frido.cli.scoring import door
 from frido.run import main
 from tests.metrics.pictures import held_out
 
@@ -27,6 +30,13 @@ def given():
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(door, "compose", lambda primary, overrides: composed(primary, *overrides))
+
+
+@cache
+def composed(*arguments):
+    """Compose every configuration once: that takes longer than all else here."""
+    return compose(arguments[0], arguments[1:])
 
 
 def encoded(image: torch.Tensor, ending: str = "png") -> bytes:

@@ -64,7 +64,8 @@ folder = pathlib.Path(sys.argv[1])
 torch.set_num_threads(1)
 images = torch.from_numpy(np.load(folder / "images.npy"))
 scenes = [Scene.from_json(scene) for scene in json.loads((folder / "scenes.json").read_text())]
-evaluation = instantiate(OmegaConf.load("conf/metrics/scenes.yaml"), _convert_="all")
+options = [OmegaConf.load(f"conf/metrics/{name}.yaml") for name in sys.argv[2:]]
+evaluation = instantiate(OmegaConf.merge(*options), _convert_="all")
 reference = Reference(root=folder / "reference", images="all of them")
 
 def run(rank, ranks, rows, batch):
@@ -74,7 +75,7 @@ def run(rank, ranks, rows, batch):
     dist.init_process_group("gloo", init_method=f"file://{folder / f'store{ranks}'}", rank=rank, world_size=ranks)
     result = evaluation.run(batches, paired=True, described=True, reference=reference)
     dist.destroy_process_group()
-    (folder / f"{rank}_of_{ranks}.json").write_text(json.dumps([result.numbers, result.cards]))
+    (folder / f"{rank}_of_{ranks}.json").write_text(json.dumps(result))
 
 def work(rank):
     run(rank, 3, [[*range(119)], [119], []][rank], 50)
@@ -93,19 +94,24 @@ sys.exit(max(os.waitstatus_to_exitcode(os.wait()[1]) for rank in range(3)))
 """
 
 
-def test_processes_give_the_numbers_of_one_however_rows_are_shared_out(evaluation, tmp_path):
+OF_EVERY_KIND = ("scenes", "similarity", "scenefid_scenes")
+"""Numbers of all images, of pairs, of objects, of scenes."""
+
+
+def test_processes_give_the_numbers_of_one_however_rows_are_shared_out(tmp_path):
     """Of three, one has a single row and one has none; of two, one has every third row."""
     images, scenes = held_out(120)
     np.save(tmp_path / "images.npy", images.numpy())
     (tmp_path / "scenes.json").write_text(json.dumps([scene.to_json() for scene in scenes]))
-    subprocess.run([sys.executable, "-c", RANKS, str(tmp_path)], check=True, timeout=300)
-    alone = score(evaluation, images, images.flip(3), scenes)
+    subprocess.run([sys.executable, "-c", RANKS, str(tmp_path), *OF_EVERY_KIND], check=True, timeout=300)
+    options = [OmegaConf.load(f"conf/metrics/{name}.yaml") for name in OF_EVERY_KIND]
+    evaluation = instantiate(OmegaConf.merge(*options), _convert_="all")
+    alone = json.loads(json.dumps(score(evaluation, images, images.flip(3), scenes)))
     told = [json.loads(path.read_text()) for path in tmp_path.glob("*_of_*.json")]
     assert len(told) == 5
-    for numbers, cards in told:
-        assert numbers == alone.numbers, "to the last bit"
-        assert cards == json.loads(json.dumps(alone.cards))
-    assert len(list(tmp_path.rglob("features.safetensors"))) == 1
+    for found in told:
+        assert found == alone, "to the last bit"
+    assert len(list(tmp_path.rglob("features.safetensors"))) == 2, "of images and of objects"
 
 
 def test_without_pairs_or_scenes_only_the_numbers_that_need_them_are_refused(evaluation):

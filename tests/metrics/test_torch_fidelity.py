@@ -107,4 +107,6 @@ def test_the_file_in_the_cache_of_torch_is_found(weights, tmp_path, monkeypatch)
     (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
     (tmp_path / "hub" / "checkpoints" / FILES[1]).symlink_to(weights)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    assert Inception(weights=None, sha256="").sha256 == Inception(weights=str(weights), sha256="").sha256
+    found, named = (Inception(weights=path, sha256="") for path in (None, str(weights)))
+    assert found.sha256 == named.sha256
+    assert found.network is named.network, "one network serves both"

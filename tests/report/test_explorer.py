@@ -57,6 +57,15 @@ def test_rows_are_told_by_the_noise_they_began_with(runs):
     assert panel.real.width == COLUMNS * SIDE and panel.real.height == SIDE and "<svg" in panel.columns[0].graph
 
 
+def test_noise_is_compared_column_by_column(runs):
+    place = runs[2] / "pictures" / "samples" / "grid.json"
+    card = json.loads(place.read_text())
+    card["items"][2]["noise"] = "another"
+    place.write_text(json.dumps(card))
+    (panel,) = section(explorer, runs).values["panels"]
+    assert panel.rows[2].kinds == (0, 0, 2, 0) and panel.rows[2].letter == "A/C" and panel.noises == 3
+
+
 def test_the_last_picture_is_the_runs_own_pixels(runs):
     (panel,) = section(explorer, runs).values["panels"]
     shots = panel.rows[2].shots

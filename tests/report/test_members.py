@@ -39,7 +39,7 @@ def test_runs_are_called_by_what_sets_them_apart(make_run):
     wide = make_run(name="b", width=64)
     config = yaml.safe_load((wide / "config.yaml").read_text())
     (wide / "config.yaml").write_text(yaml.safe_dump(config | {"denoiser": {"_target_": "a.b.Other"}}))
-    assert [name for name, *_ in named([make_run(), wide])] == ["width=48, denoiser=PyUNet", "width=64, denoiser=Other"]
+    assert [name for name, *_ in named([make_run(), wide])] == ["denoiser=PyUNet, width=48", "denoiser=Other, width=64"]
     (wide / "config.yaml").write_text(yaml.safe_dump(config | {f"key{k}": k for k in range(4)}))
     assert [name for name, *_ in named([make_run(name="c"), wide])] == ["c", "b"], "too much to say: their folders"
     assert [name for name, *_ in named([make_run(name="d"), make_run(name="e")])] == ["d", "e"], "nothing to say"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from frido.contracts.errors import FridoError
-from frido.report import answers, breakdown, failures, finals, gallery, health, overview, pareto
+from frido.report import answers, breakdown, curves, failures, finals, gallery, health, overview, pareto
 from frido.report.gather import gather
 from frido.report.numbers import count
 
@@ -47,6 +47,21 @@ def test_a_number_that_is_none_is_no_dot(make_run):
     (data,) = [panel for panel in section.data.values() if panel["title"] == "fid/scenes@512"]
     assert [cell["value"] for cell in data["cells"]] == [41.37, None]
     json.dumps(section.data, allow_nan=False)
+
+
+def test_scores_while_training_share_a_chart_only_where_they_were_drawn_alike(make_run):
+    runs = [make_run(), make_run(name="b"), make_run(name="c")]
+    for run, steps in zip(runs, (20, 50, 20), strict=True):
+        with (run / "config.yaml").open("a") as file:
+            file.write(f"diffusion: {{sampler: {{_target_: a.DDIM, steps: {steps}}}}}\n")
+        with (run / "metrics.jsonl").open("a") as file:
+            file.writelines(f'{{"images": {images}, "during/fid/scenes@64": 9.0}}\n' for images in (64, 128))
+    (quality, *_) = curves.panels(gather(runs, scenes=1).members)
+    places = {chart.title: [line.runs for line in chart.lines] for chart in quality.charts if "during" in chart.title}
+    assert places == {
+        "during/fid/scenes@64, steps=20": [(0,), (2,)],
+        "during/fid/scenes@64, steps=50": [(1,)],
+    }
 
 
 def test_the_table_of_runs_sorts_by_numbers_and_filters_by_settings(make_run):

@@ -9,6 +9,7 @@ import pytest
 from frido.contracts.errors import FridoError
 from frido.report import watch
 from frido.report.__main__ import main
+from frido.report.gather import gather
 from frido.report.watch import Watch, fingerprint, places
 
 
@@ -108,6 +109,16 @@ def test_drawing_takes_a_small_share_of_the_time(make_run):
     watching = Watch(root=make_run(), draw=lambda _: time.sleep(0.5))
     assert 4.5 <= watching.look() <= 20
     assert watching.look() == 3.0, "and nothing changed"
+
+
+def test_samples_that_are_still_being_drawn_are_no_problem(make_run):
+    run = make_run()
+    (run / "samples" / "test" / "scenes.json").unlink()
+    (run / "samples" / "test" / "protocol.json").unlink()
+    (run / "samples" / "test" / "found.json").unlink()
+    watching = Watch(root=run, draw=lambda places: gather(places, scenes=2))
+    watching.look()
+    assert watching.problem == ""
 
 
 def test_nothing_there_yet(tmp_path):

@@ -15,7 +15,7 @@ from frido.contracts.tracker import Tracker
 from frido.tracking.dispensable import DispensableTracker
 from frido.tracking.tracking import Tracking
 
-PLAIN = {"project": "frido", "group": None, "job_type": None, "tags": None, "patience_seconds": 2, "console": "silent"}
+PLAIN = {"project": "frido", "group": None, "job_type": None, "tags": None, "patience_seconds": 5, "console": "silent"}
 
 
 class Fragile(Tracker):
@@ -140,6 +140,6 @@ def test_a_server_that_does_not_answer(tmp_path, monkeypatch, caplog):
         tracker = Tracking(wandb="online", **PLAIN).open(tmp_path / "recipe" / "run", "denoiser", config={})
         tracker.log({"loss": 1.0}, images=8)
         tracker.close()
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - begun < 60
     assert "cannot be reached" in caplog.text and "W&B failed" not in caplog.text
     assert list((tmp_path / "recipe" / "run").glob("wandb/offline-run-*"))

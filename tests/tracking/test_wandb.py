@@ -21,14 +21,14 @@ from frido.tracking.tracking import Tracking
 from frido.tracking.wandb import logged_in, without_diff
 
 CONF = Path(__file__).parents[2] / "conf" / "tracking"
-PLAIN = {"project": "frido", "group": None, "job_type": None, "tags": None, "patience_seconds": 20, "console": "silent"}
+PLAIN = {"project": "frido", "group": None, "job_type": None, "tags": None, "patience_seconds": 60, "console": "silent"}
 OPENED = f"""
     import sys, time
     from pathlib import Path
     from frido.tracking import wandb
     from frido.tracking.tracking import Tracking
 
-    wandb.FLUSH_SECONDS, wandb.SAFE_SECONDS = 0.2, 0.5
+    wandb.FLUSH_SECONDS, wandb.SAFE_SECONDS = 1.0, 1.5
     secret, directory, stage, *places = sys.argv[1:]
     directory = Path(directory)
     config = {{"seed": 3, "denoiser": {{"width": 48, "hub_token": "xyzzy"}}}}
@@ -41,7 +41,7 @@ TRAINING = """
         tracker.log({"denoiser/loss": 1 / images, "denoiser/images_per_second": 100.0}, images=images)
         tracker.log({"validation/loss/scale0": 2 / images, "autoencoder/usage_0": 0.5}, images=images)
         tracker.picture("samples", directory / "real.png", images=images)
-        time.sleep(0.6 if images < 192 else 0.0)
+        time.sleep(1.6 if images < 160 else 0.0)
 """
 EVALUATION = """
     row = ["val-000000", "a red circle", directory / "graph.svg", directory / "real.png", 0.5, None, True]
@@ -87,11 +87,11 @@ def run(tmp_path_factory):
     directory.mkdir(parents=True)
     Image.new("RGB", (4, 4), "red").save(directory / "real.png")
     (directory / "graph.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    trained = start(TRAINING + KILLED, directory, "denoiser", "64", "128", "192")
+    trained = start(TRAINING + KILLED, directory, "denoiser", "64", "128", "160", "192")
     assert trained.stdout.readline() == b"told\n"
     os.kill(trained.pid, signal.SIGKILL)
     trained.communicate()
-    for job, stage, places in (TRAINING, "denoiser", ("192", "256")), (EVALUATION, "evaluate", ()):
+    for job, stage, places in (TRAINING, "denoiser", ("160", "192", "256")), (EVALUATION, "evaluate", ()):
         other = start(job + CLOSED, directory, stage, *places)
         other.communicate()
         assert other.returncode == 0
@@ -112,15 +112,15 @@ def test_a_continued_run_is_one_run(run):
 
 
 def test_steps_go_on_and_nothing_is_lost(run):
-    """What was told at 192 images, and perhaps at 128, did not arrive; what lies before is told once."""
+    """What was told at 160 and 192 images did not arrive, or perhaps did; what lies before is told once."""
     _, found = run
     points = [point for log in found for point in history(log)]
     steps = [point["_step"] for point in points]
     assert steps == sorted(set(steps)), "W&B leaves out what goes back"
     losses = [(point["images"], point["denoiser/loss"]) for point in points if "denoiser/loss" in point]
-    assert dict(losses) == {images: 1 / images for images in (64, 128, 192, 256)}
+    assert dict(losses) == {images: 1 / images for images in (64, 128, 160, 192, 256)}
     places = [images for images, _ in losses]
-    assert places == sorted(places) and (places.count(64), places.count(256)) == (1, 1)
+    assert [places.count(images) for images in (64, 256)] == [1, 1] and max(map(places.count, places)) <= 2
     assert [point["images"] for point in points if "fid/scenes@512" in point] == [256]
     axes = [metric for metric in of_kind(found, "metric") if metric.get("glob_name") == "*"]
     assert len(axes) == 3 and {metric["step_metric"] for metric in axes} == {"images"}
@@ -154,9 +154,9 @@ def test_config_and_provenance_are_there_and_secrets_are_not(run):
 def test_pictures_and_the_health_of_codebooks_are_there(run):
     directory, found = run
     points = [point for log in found for point in history(log)]
-    assert {point["images"] for point in points if point.get("autoencoder/usage_0") == 0.5} == {64, 128, 192, 256}
+    assert {point["images"] for point in points if point.get("autoencoder/usage_0") == 0.5} == {64, 128, 160, 192, 256}
     pictures = [point["samples.path"] for point in points if "samples.path" in point]
-    assert len(pictures) >= 4
+    assert len(pictures) >= 5
     assert all(list(directory.glob(f"wandb/offline-*/files/{picture}")) for picture in pictures)
 
 
@@ -184,7 +184,7 @@ def test_what_the_machine_did_is_there(run):
 def test_the_truth_is_the_file(run):
     directory, _ = run
     lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    assert sum("denoiser/loss" in line for line in lines) == 5 and lines[-1] == {"images": 256, "fid/scenes@512": 41.5}
+    assert sum("denoiser/loss" in line for line in lines) == 7 and lines[-1] == {"images": 256, "fid/scenes@512": 41.5}
 
 
 @pytest.fixture

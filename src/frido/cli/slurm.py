@@ -88,9 +88,11 @@ def submit(directory: RunDirectory, stages: Sequence[str], *, drawing: Drawing) 
 def queued(run: Path) -> tuple[str, str] | None:
     """Return the number of a run's job that is in the queue or running, and what is known of it."""
     card = run / FOLDER / CARD
-    job = json.loads(card.read_text()) if card.is_file() else {}
-    known = state(job["job"]) if job and shutil.which("squeue") else None
-    return known and (job["job"], f"job {job['job']} of this run, submitted {job['submitted']}: {known}")
+    if not card.is_file() or shutil.which("squeue") is None:
+        return None
+    job = json.loads(card.read_text())
+    known = state(job["job"])
+    return (job["job"], f"job {job['job']} of this run, submitted {job['submitted']}: {known}") if known else None
 
 
 class Job:

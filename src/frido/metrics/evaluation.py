@@ -63,8 +63,9 @@ class Evaluation:
 
     def of_features(self) -> "Evaluation":
         """Return the same without what needs scenes: statistics over features alone."""
-        kept = {name: make for name, make in self.make.items() if isinstance(make(), FeatureBank)}
-        return Evaluation(metrics=kept)
+        made = {name: make() for name, make in self.make.items()}
+        kept = [name for name, one in made.items() if isinstance(one, FeatureBank) and not one.needs_scenes]
+        return Evaluation(metrics={name: self.make[name] for name in kept})
 
     def judge(self) -> Judge | None:
         """Return a new judge, which can report on single pictures; `None` where there is none among the metrics."""

@@ -1,5 +1,6 @@
 """What studies were to answer: their questions, the margins that were written down before, and the verdicts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ def section(subject: Subject) -> Section | None:
     answers: list[Answer] = []
     data: dict[str, Any] = {}
     for study in asked:
-        found, drawn = answer(study, slugs)
+        found, drawn = answer(study, slugs, colors(study, subject))
         answers.append(found)
         data |= drawn
     return Section(
@@ -64,7 +65,13 @@ def section(subject: Subject) -> Section | None:
     )
 
 
-def answer(study: Study, slugs: Slugs) -> tuple[Answer, dict[str, Any]]:
+def colors(study: Study, subject: Subject) -> dict[str, int]:
+    """Return the colour of each arm that has a run on the page."""
+    arms = {job.directory: job.arm for job in study.jobs}
+    return {arms[member.run.path]: member.color for member in subject.members if member.run.path in arms}
+
+
+def answer(study: Study, slugs: Slugs, colors: Mapping[str, int]) -> tuple[Answer, dict[str, Any]]:
     """Return a study's answer, and the charts of its paired differences by id."""
     asked = study.told["comparison"]
     try:
@@ -80,7 +87,7 @@ def answer(study: Study, slugs: Slugs) -> tuple[Answer, dict[str, Any]]:
         if any(row["differences"] for row in own):
             name = slugs.of(f"{study.name} {metric}")
             charts.append((name, metric, own[0]["better"]))
-            data[name] = _chart(metric, study.reference, own)
+            data[name] = _chart(metric, study.reference, own, colors)
     return (
         Answer(
             name=study.name,
@@ -115,11 +122,11 @@ def _line(row: dict[str, Any]) -> Line:
     )
 
 
-def _chart(metric: str, reference: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _chart(metric: str, reference: str, rows: list[dict[str, Any]], colors: Mapping[str, int]) -> dict[str, Any]:
     keys = ("arm", "differences", "seeds", "mean", "interval", "says")
     return {
         "title": f"{metric}, arm minus {reference}",
         "margin": rows[0]["margin"],
         "better": rows[0]["better"],
-        "rows": [{key: row[key] for key in keys} for row in rows],
+        "rows": [{key: row[key] for key in keys} | {"color": colors.get(row["arm"], 0)} for row in rows],
     }

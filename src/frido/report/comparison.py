@@ -108,7 +108,8 @@ def _design(found: Study, asked: Asked) -> tuple[list[str], list[int]]:
     seeds = list(dict.fromkeys(job.seed for job in found.jobs if job.seed is not None))
     others = {tuple(o for o in job.overrides if not o.startswith(("arm=", "seed="))) for job in found.jobs}
     if len(others) > 1:
-        several = sorted(set.union(*map(set, others)) - set.intersection(*map(set, others)))
+        common = set.intersection(*(set(words) for words in others))
+        several = sorted({word for words in others for word in words} - common)
         raise FridoError(
             str(found.path / study.FILE),
             got=f"jobs that differ in {', '.join(several)}",

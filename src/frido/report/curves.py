@@ -9,6 +9,7 @@ from typing import Any
 from frido.report.files import is_finite
 from frido.report.members import COLORS, Member
 from frido.report.run import Run, Series
+from frido.report.sampling import protocols
 from frido.report.section import Section, Subject
 from frido.report.series import Axes, drawn, per_curve
 from frido.report.slug import Slugs
@@ -17,6 +18,7 @@ from frido.report.table import CONTROL, is_final
 SCALE = re.compile(r"[/_](?:scale[/_]?)?(\d+)$")
 BAND = re.compile(r"/band(\d+)$")
 CODES = re.compile(r"usage|perplexity|dead_codes")
+DURING = "during/"
 SPEED = "images_per_second"
 LIKE_SPEED = ("flops_per_second", "peak_share")
 # Charts are in this order by the words in their names; anything else follows.
@@ -42,16 +44,17 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Panels:
+    """Charts under one heading; `folded` ones are looked at rarely."""
+
     title: str
+    folded: bool
     charts: tuple[Chart, ...]
 
 
 def section(subject: Subject) -> Section:
     """Return the training curves."""
     axes, slugs = Axes(), Slugs("curves")
-    groups = [
-        (group.title, [(slugs.of(chart.title), chart) for chart in group.charts]) for group in panels(subject.members)
-    ]
+    groups = [(group, [(slugs.of(chart.title), chart) for chart in group.charts]) for group in panels(subject.members)]
     return Section(
         id="curves",
         title="Training curves",
@@ -83,17 +86,21 @@ def panels(members: Sequence[Member]) -> tuple[Panels, ...]:
     """Return the charts of everything logged more than once, by stage; runs overlaid when several. What tells of
     codebooks has a section of its own."""
     quality: dict[str, list[Line]] = {}
+    controls: dict[str, list[Line]] = {}
     second: dict[str, list[Line]] = {}
-    for title, lines in _together([((member.place,), member.color, member.run.metrics) for member in members]).items():
-        final = any(is_final(title, member.run) for member in members)
-        (quality if final else second)[title] = lines
+    apart = protocols(members)
+    parts = [((member.place,), member.color, _apart(member.run.metrics, apart[member.place])) for member in members]
+    for title, lines in _together(parts).items():
+        score = title.startswith(DURING) or any(is_final(title, member.run) for member in members)
+        (second if not score else controls if CONTROL.search(title.partition(",")[0]) else quality)[title] = lines
     first = {title: lines for title, lines in _first_stages(members).items() if not CODES.search(title)}
     groups = (
-        ("Quality while training", quality),
-        ("Second stage: denoiser", second),
-        ("First stage: autoencoder", first),
+        ("Quality while training", False, quality),
+        ("Second stage: denoiser", False, second),
+        ("First stage: autoencoder", False, first),
+        ("Controls of the quality while training", True, controls),
     )
-    made = (Panels(title, _charts(lines)) for title, lines in groups)
+    made = (Panels(title, folded, _charts(lines)) for title, folded, lines in groups)
     return tuple(group for group in made if group.charts)
 
 
@@ -130,6 +137,13 @@ def duration_seconds(run: Run) -> float:
                 )
             )
     return max(totals, default=0.0)
+
+
+def _apart(metrics: dict[str, Series], protocol: str) -> dict[str, Series]:
+    """Return the curves, scores under names that hold their protocol, so that no chart holds two."""
+    if not protocol:
+        return metrics
+    return {f"{name}, {protocol}" if name.startswith(DURING) else name: points for name, points in metrics.items()}
 
 
 def _stages(members: Sequence[Member]) -> list[tuple[Run, tuple[int, ...], int]]:

@@ -39,8 +39,8 @@ class Row:
 
     @property
     def letter(self) -> str:
-        """What the noise of its first column is called."""
-        return letter(self.kinds[0])
+        """What its noise is called; several letters where columns of it began like other runs."""
+        return "/".join(dict.fromkeys(map(letter, self.kinds)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def section(subject: Subject) -> Section | None:
         title="The same scenes, as every run draws them",
         link="Explorer",
         partial="pictures.html.j2",
-        values={"panels": panels, "stops": stops, "first": FIRST, "exact": exact},
+        values={"panels": panels, "stops": stops, "moments": len(_moments(drawn)), "first": FIRST, "exact": exact},
         data={
             "stops": stops,
             "first": FIRST,
@@ -120,9 +120,14 @@ def _drawn(member: Member) -> _Drawn | None:
     return None
 
 
+def _moments(drawn: Sequence[_Drawn]) -> list[int]:
+    """Return all moments at which a run drew, in images seen."""
+    return sorted({images for run in drawn for images, _ in run.found})
+
+
 def _stops(drawn: Sequence[_Drawn], *, exact: bool) -> tuple[int, ...]:
-    """Return the moments of the slider: of all at which a run drew, evenly many, the first and the last among them."""
-    moments = sorted({images for run in drawn for images, _ in run.found})
+    """Return the moments of the slider: as many as fit, evenly spread, the first and the last among them."""
+    moments = _moments(drawn)
     last = sum(_bytes(run, exact=exact) for run in drawn)
     fit = (BYTES - last) // max(sum(_bytes(run, exact=False) for run in drawn), 1)
     stops = min(len(moments), MOST, max(2, 1 + fit))

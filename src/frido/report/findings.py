@@ -104,9 +104,16 @@ def _rests_on(asked: Mapping[str, Any], level: str) -> str:
 
 
 def _left_out(results: Mapping[str, Any]) -> list[str]:
-    """Return what is missing or refused, a line of Markdown each."""
-    lines = [f"- {one['arm']}, seed {one['seed']}: no run ({one['why']})" for one in results["missing"]]
-    lines += [f"- {one['metric']} of {one['arm']}, seed {one['seed']}: {one['why']}" for one in results["refused"]]
+    """Return what is missing or refused, a line of Markdown for all seeds of one reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in results["missing"]:
+        reasons.setdefault((one["arm"], f"no run ({one['why']})"), []).append(str(one["seed"]))
+    for one in results["refused"]:
+        reasons.setdefault((f"`{one['metric']}` of {one['arm']}", one["why"]), []).append(str(one["seed"]))
+    lines = [
+        f"- {whose}, seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}: {why}"
+        for (whose, why), seeds in reasons.items()
+    ]
     return ["", "Left out:", "", *lines] if lines else []
 
 

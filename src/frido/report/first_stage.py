@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from frido.report.curves import CODES, SCALE
+from frido.report.notes import named
 from frido.report.numbers import count, short
 from frido.report.run import Run
 from frido.report.section import Section, Subject
@@ -70,7 +71,7 @@ def first_stages(runs: Sequence[Run], names: Sequence[str]) -> FirstStages:
     stages = [stage for stage, _ in shared.values()]
     listed = dict.fromkeys(name for stage in stages for name in stage.evaluation)
     return FirstStages(
-        columns=tuple(Column(", ".join(sharing), _measured(stage)) for stage, sharing in shared.values()),
+        columns=tuple(Column(named(sharing, of=len(runs)), _measured(stage)) for stage, sharing in shared.values()),
         rows=tuple(_row(name, stages) for name in sorted(listed, key=_order)),
     )
 

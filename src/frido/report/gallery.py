@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from frido.report import graph
 from frido.report.compare import aligned
+from frido.report.notes import named
 from frido.report.numbers import count
 from frido.report.picture import Picture, embed
 from frido.report.run import Finding, Run, Samples
@@ -51,6 +52,14 @@ class Gallery:
     total: int
     has_shown: bool
     has_real: bool
+
+    def how(self, names: Sequence[str]) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+        """Return how the samples were drawn, runs of one protocol together: `(whose, protocol)`."""
+        whose: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for name, protocol in zip(names, self.protocols, strict=True):
+            if protocol:
+                whose.setdefault(protocol, []).append(name)
+        return [(named(runs, of=len(names)), protocol) for protocol, runs in whose.items()]
 
 
 def section(subject: Subject) -> Section | None:

@@ -139,7 +139,7 @@ def _apart(run: Run, all_runs: Sequence[Run]) -> str:
     keys = dict.fromkeys(key for settings in leaves for key in settings)
     apart = [key for key in keys if len({settings.get(key) for settings in leaves}) > 1]
     own = _decisive(run)
-    text = ", ".join(_setting(key, own[key]) for key in apart if key in own)
+    text = ", ".join(setting(key, own[key]) for key in apart if key in own)
     return text if len(apart) <= SETTINGS and len(text) <= WORDS else ""
 
 
@@ -149,7 +149,7 @@ def _decisive(run: Run) -> dict[str, str]:
     return {key: say(value) for key, value in flat(settings) if key not in SEEDS}
 
 
-def _setting(key: str, value: str) -> str:
+def setting(key: str, value: str) -> str:
     """Return a setting by its last word; of a class its name: `trunk=SharedTrunk`."""
     place, _, last = key.rpartition(".")
     if last == "_target_":

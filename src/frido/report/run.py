@@ -124,7 +124,9 @@ def read(directory: Path, *, follow: bool = True) -> Run:
     provenance = files.read_json(directory / "provenance.json", dict)
     links = files.read_json(directory / "stages.json", dict)
     stages = {name: directory / str(place) for name, place in links.items()}
-    samples = {path.name: _samples(path) for path in _folders(directory / "samples")}
+    # Scenes are written after the pictures: without them a folder is still being filled.
+    drawn = [path for path in _folders(directory / "samples") if (path / "scenes.json").is_file()]
+    samples = {path.name: _samples(path) for path in drawn}
     config = files.read_yaml(directory / "config.yaml")
     first_stage = stages.get("autoencoder") if follow else None
     absent = [name for name in KNOWN if not (directory / name).exists()] if follow else []

@@ -23,7 +23,6 @@ CODEBOOKS = ("usage_", "perplexity_", "dead_codes_")
 ARM = "sweep.arm"
 ALL_RUNS = 100
 LONGEST_TITLE = 128
-WIDTH, HEIGHT = 8, 6  # of a panel; a row of a report holds three
 
 
 class Arm(NamedTuple):
@@ -131,7 +130,7 @@ def report(of: Tracked, *, entity: str) -> Any:
     parts = {"Final numbers": _bars(of, wr), **_curves(of, wr), "Pictures": _media(of, wr)}
     for name, panels in parts.items():
         if panels:
-            blocks += [wr.H2(name), wr.PanelGrid(runsets=sets, panels=_laid_out(panels, wr))]
+            blocks += [wr.H2(name), wr.PanelGrid(runsets=sets, panels=panels)]
     return wr.Report(entity=entity, project=of.project, title=of.title, description=of.study.question, blocks=blocks)
 
 
@@ -184,13 +183,6 @@ def _media(of: Tracked, wr: Any) -> list[Any]:
     return [
         wr.MediaBrowser(title="While training", media_keys=keys, mode="grid", grid_x_axis="step", grid_y_axis="run")
     ]
-
-
-def _laid_out(panels: list[Any], wr: Any) -> list[Any]:
-    for place, panel in enumerate(panels):
-        row, column = divmod(place, 24 // WIDTH)
-        panel.layout = wr.Layout(x=column * WIDTH, y=row * HEIGHT, w=WIDTH, h=HEIGHT)
-    return panels
 
 
 def _these(ids: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 Parameters and operations are counted without computing anything; time is measured on this machine.
 """
 
-from frido.cli.match.request import asked_for
 from frido.cli.match.door import run
+from frido.cli.match.request import asked_for
 
 __all__ = ["asked_for", "run"]

@@ -96,8 +96,9 @@ class _Dial:
         OmegaConf.update(config, self.asked.by, value)
         plain = OmegaConf.to_container(config, resolve=True)
         assert isinstance(plain, dict)
-        check(plain)
-        return {str(key): inner for key, inner in plain.items()}
+        resolved = {str(key): inner for key, inner in plain.items()}
+        check(resolved)
+        return resolved
 
     def builds(self, value: int) -> bool:
         """Return whether a denoiser can be built with the dial at `value`."""

@@ -26,7 +26,7 @@ def parameters(config: Mapping[str, Any], looked: Looked) -> float:
     with WithoutWeights():
         task, _ = _built(config, looked)
     _frozen(task, config)
-    return sum(parameter.numel() for parameter in task.denoiser.parameters() if parameter.requires_grad)
+    return float(sum(parameter.numel() for parameter in task.denoiser.parameters() if parameter.requires_grad))
 
 
 def flops(config: Mapping[str, Any], looked: Looked) -> float:
@@ -35,7 +35,7 @@ def flops(config: Mapping[str, Any], looked: Looked) -> float:
         task, autoencoder = _built(config, looked)
     training = build(config["training"]["denoiser"])
     counted = stage.of_second(config, task, autoencoder, training, looked.dataset, looked.known)
-    return sum(phase.forward + phase.backward for phase in counted.phases)
+    return float(sum(phase.forward + phase.backward for phase in counted.phases))
 
 
 def seconds(config: Mapping[str, Any], looked: Looked) -> float:

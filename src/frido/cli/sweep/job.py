@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from frido import run
+from frido.cli import launch
+from frido.cli.errors import door
 from frido.cli.locks import hold
 from frido.cli.sweep import record
 from frido.cli.sweep.status import claim
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _ended(overrides: Sequence[str]) -> int:
     """Return the exit code of the run, whatever way it ends."""
     try:
-        return run.main(overrides)
+        return door(launch.run)(overrides)
     except SystemExit as asked:
         return asked.code if isinstance(asked.code, int) else int(asked.code is not None)
     except BaseException:

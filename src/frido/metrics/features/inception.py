@@ -3,16 +3,20 @@
 import hashlib
 import io
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import torch
 from jaxtyping import UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from frido.contracts.errors import FridoError
 from frido.metrics.features.base import FeatureExtractor, Seen
 
 FILES = ("weights-inception-2015-12-05-6726825d.pth", "pt_inception-2015-12-05-6726825d.pth")
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/" + FILES[0]
+
+IN_USE: WeakValueDictionary[str, nn.Module] = WeakValueDictionary()
+"""Networks in memory by the SHA-256 of their weights: the banks of images and of objects share one."""
 
 
 def find_weights(weights: str | None) -> Path:
@@ -64,13 +68,16 @@ class Inception(FeatureExtractor):
                 wanted=f"a SHA-256 that begins with {sha256}",
                 do=f"delete it and download {URL} again",
             )
-        # torch-fidelity unpickles what it is given without limits, so it gets a copy that holds only tensors.
-        tensors = io.BytesIO()
-        torch.save(torch.load(io.BytesIO(content), weights_only=True, map_location="cpu"), tensors)
-        tensors.seek(0)
-        self.network = FeatureExtractorInceptionV3(
-            "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=tensors
-        )
+        found = IN_USE.get(self.sha256)
+        if found is None:
+            # torch-fidelity unpickles what it is given without limits, so it gets a copy that holds only tensors.
+            tensors = io.BytesIO()
+            torch.save(torch.load(io.BytesIO(content), weights_only=True, map_location="cpu"), tensors)
+            tensors.seek(0)
+            found = IN_USE[self.sha256] = FeatureExtractorInceptionV3(
+                "inception", ["2048", "logits_unbiased"], feature_extractor_weights_path=tensors
+            )
+        self.network = found
         self.requires_grad_(False).eval()
 
     @torch.inference_mode()

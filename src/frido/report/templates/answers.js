@@ -2,9 +2,9 @@
 "use strict";
 frido.kinds.paired = (figure, data, width) => {
   const rows = data.rows.filter((row) => row.differences.length);
-  const dots = rows.flatMap((row) => row.differences.map((value, place) => ({ arm: row.arm, value, seed: row.seeds[place] })));
-  const intervals = rows.filter((row) => row.interval).map((row) => ({ arm: row.arm, low: row.interval[0], high: row.interval[1] }));
-  const color = (row) => frido.color((frido.data.arms.findIndex((arm) => arm.name.split(" = ").includes(row.arm)) + 8) % 8);
+  const dots = rows.flatMap((row) => row.differences.map((value, place) => ({ ...row, value, seed: row.seeds[place] })));
+  const intervals = rows.filter((row) => row.interval).map((row) => ({ ...row, low: row.interval[0], high: row.interval[1] }));
+  const color = (row) => frido.color(row.color);
   const most = 1.08 * d3.max([2 * data.margin, ...dots.map((dot) => Math.abs(dot.value)), ...intervals.flatMap((one) => [Math.abs(one.low), Math.abs(one.high)])]);
   const widest = d3.max(rows, (row) => row.arm.length);
   const left = Math.min(Math.max(60, 6.6 * widest + 14), width * 0.45);

@@ -23,7 +23,7 @@ const frido = {
     for (const [unit, letter] of [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]]) {
       if (size >= Math.max(unit, 1e4)) return String(Number((value / unit).toPrecision(4))) + letter;
     }
-    return size && size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+    return size && size < 1e-3 ? Number(value.toPrecision(3)).toExponential() : String(Number(value.toPrecision(4)));
   },
   // Numbers of certain columns in words.
   says: {

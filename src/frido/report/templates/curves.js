@@ -34,6 +34,14 @@
     };
   };
 
+  // Powers of ten, with 2 and 5 times them where decades are few.
+  const logarithms = (low, high) => {
+    const factors = high / low > 1e3 ? [1] : [1, 2, 5];
+    const found = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1)
+      .flatMap((power) => factors.map((factor) => factor * 10 ** power)).filter((tick) => tick >= low && tick <= high);
+    return found.length > 1 ? found : d3.ticks(low, high, 4);
+  };
+
   const chosen = (section, data) => {
     const shown = data.lines.filter((line) => frido.anyShown(line.runs)).map((line) => {
       const run = frido.data.runs[line.runs.find(frido.shown)];
@@ -71,10 +79,11 @@
     const few = points.filter((point) => lines[point.line].x.length <= 12);
     const stroke = (point) => frido.color(lines[point.line].color);
     const many = lines.length > 6;
+    const ticks = logarithmic ? logarithms(low, high) : 5;
     const marks = [
-      Plot.axisY({ ticks: 5, tickFormat: frido.short, tickSize: 0, label: null }),
+      Plot.axisY({ ticks, tickFormat: frido.short, tickSize: 0, label: null }),
       Plot.axisX({ ticks: Math.max(3, Math.round(width / 90)), tickFormat: frido.short, tickSize: 0, label: null }),
-      Plot.gridY({ ticks: 5, strokeOpacity: 1, stroke: "var(--line)" }),
+      Plot.gridY({ ticks, strokeOpacity: 1, stroke: "var(--line)" }),
       Plot.areaY(ofBands, { x: "images", y1: "low", y2: "high", z: "line", fill: stroke, fillOpacity: 0.16 }),
       ...lines.map((line, place) => Plot.line(points.filter((point) => point.line === place), {
         x: "images", y: "value", stroke: frido.color(line.color), strokeDasharray: frido.dashes[line.dash],

@@ -21,10 +21,10 @@
     go();
   });
   addEventListener("load", go);
-  // On paper every fold is open; afterwards each is as it was.
+  // On paper every fold is open, but for the files of many runs; afterwards each is as it was.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll("details:not([open], .folds details)")];
     for (const fold of closed) fold.open = true;
   });
   addEventListener("afterprint", () => closed.forEach((fold) => { fold.open = false; }));

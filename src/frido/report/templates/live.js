@@ -8,6 +8,8 @@
   sign.style.cssText = "position:fixed;right:12px;bottom:12px;z-index:9;max-width:min(46em,90vw);padding:4px 12px;" +
     "border-radius:14px;font:12.5px/1.4 system-ui,sans-serif;white-space:pre-wrap;overflow:auto;max-height:30vh;" +
     "background:#1f2933;color:#fff;box-shadow:0 2px 10px #0004";
+  for (const [word, hidden] of [["beforeprint", true], ["afterprint", false]])
+    addEventListener(word, () => { sign.hidden = hidden; });
   const say = (words) => { if (sign.textContent !== words) sign.textContent = words; };
   addEventListener("DOMContentLoaded", () => document.body.append(sign));
   const fine = "live · drawn " + new Date().toLocaleTimeString();
