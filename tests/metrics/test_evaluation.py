@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def evaluation() -> Evaluation:
 
 def test_the_names_a_report_looks_for(evaluation):
     images, scenes = held_out(120)
-    numbers, cards, parts, rows = score(evaluation, images, images.flip(2), scenes)
+    numbers, cards, _, _ = score(evaluation, images, images.flip(2), scenes)
     judged = {
         f"judge/{word}{control}"
         for word in ("recall", "precision", "relations")
@@ -53,6 +54,7 @@ def test_each_image_is_looked_at_once(evaluation, monkeypatch):
 
 RANKS = """
 import json, os, pathlib, sys, traceback
+from dataclasses import asdict
 import numpy as np, torch, torch.distributed as dist
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -75,7 +77,7 @@ def run(rank, ranks, rows, batch):
     dist.init_process_group("gloo", init_method=f"file://{folder / f'store{ranks}'}", rank=rank, world_size=ranks)
     result = evaluation.run(batches, paired=True, described=True, reference=reference)
     dist.destroy_process_group()
-    (folder / f"{rank}_of_{ranks}.json").write_text(json.dumps(result))
+    (folder / f"{rank}_of_{ranks}.json").write_text(json.dumps(result, default=asdict))
 
 def work(rank):
     run(rank, 3, [[*range(119)], [119], []][rank], 50)
@@ -106,7 +108,7 @@ def test_processes_give_the_numbers_of_one_however_rows_are_shared_out(tmp_path)
     subprocess.run([sys.executable, "-c", RANKS, str(tmp_path), *OF_EVERY_KIND], check=True, timeout=300)
     options = [OmegaConf.load(f"conf/metrics/{name}.yaml") for name in OF_EVERY_KIND]
     evaluation = instantiate(OmegaConf.merge(*options), _convert_="all")
-    alone = json.loads(json.dumps(score(evaluation, images, images.flip(3), scenes)))
+    alone = json.loads(json.dumps(score(evaluation, images, images.flip(3), scenes), default=asdict))
     told = [json.loads(path.read_text()) for path in tmp_path.glob("*_of_*.json")]
     assert len(told) == 5
     for found in told:
@@ -115,7 +117,7 @@ def test_processes_give_the_numbers_of_one_however_rows_are_shared_out(tmp_path)
 
 
 def test_without_pairs_or_scenes_only_the_numbers_that_need_them_are_refused(evaluation):
-    images, scenes = held_out(240)
+    images, _ = held_out(240)
     given = [(*sides(images[:110], images[110:]), [])]
     unpaired = evaluation.run(given, paired=False, described=False, reference=None)
     assert not [name for name in unpaired.numbers if name.startswith("judge")]

@@ -9,9 +9,7 @@ DIMENSION = 12
 
 
 def outcome(real, generated, *, smallest: int = 200):
-    metric = ExtrapolatedFID(
-        name="fid_infinity", smallest=smallest, points=15, seed=0, dimension=DIMENSION, classes=2
-    )
+    metric = ExtrapolatedFID(name="fid_infinity", smallest=smallest, points=15, seed=0, dimension=DIMENSION, classes=2)
     return metric.compute(real=real, generated=generated)
 
 

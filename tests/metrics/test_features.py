@@ -3,10 +3,11 @@ import torch
 
 from frido.contracts.errors import FridoError
 from frido.contracts.metric import Pictures
-from frido.metrics.features.batches import ROWS, Batches, digests_of
+from frido.metrics.features.batches import Batches, digests_of
 from frido.metrics.features.inception import FILES, Inception
 from frido.metrics.features.inception_if_found import InceptionIfFound
 from frido.metrics.features.scenes import WEIGHTS, SceneFeatures
+from frido.metrics.full_batches import ROWS
 from tests.metrics.pictures import held_out
 
 PUBLISHED = "6726825d"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from frido.contracts.metric import Pictures
+from frido.contracts.metric import Part, Pictures
 from frido.contracts.scene import Object, Relationship, Scene
 from frido.metrics.derangement import derangement
 from frido.metrics.finder import WEIGHTS, Found, peaks, without_repeats
@@ -187,15 +187,15 @@ def test_parts_by_hand(make, monkeypatch):
     assert judge.rows() == {0: {"judge/recall": 1 / 3, "judge/precision": 1 / 2, "judge/relations": 0.0}}
     assert numbers["judge/recall"] == 1 / 3 and "judge/recall_shuffled" not in numbers
     assert judge.parts()["judge/recall"] == {
-        "colour blue": (0.0, 1),
-        "colour red": (1.0, 1),
-        "objects 3": (1 / 3, 3),
-        "shape circle": (1.0, 1),
-        "shape square": (0.0, 1),
-        "shape star": (0.0, 1),
+        "colour blue": Part(0.0, 1),
+        "colour red": Part(1.0, 1),
+        "objects 3": Part(1 / 3, 3),
+        "shape circle": Part(1.0, 1),
+        "shape square": Part(0.0, 1),
+        "shape star": Part(0.0, 1),
     }
-    assert judge.parts()["judge/precision"]["colour green"] == (0.0, 1)
-    assert judge.parts()["judge/relations"] == {"objects 3": (0.0, 1), "predicate above": (0.0, 1)}
+    assert judge.parts()["judge/precision"]["colour green"] == Part(0.0, 1)
+    assert judge.parts()["judge/relations"] == {"objects 3": Part(0.0, 1), "predicate above": Part(0.0, 1)}
 
 
 def test_scenes_are_told_by_position(make):
@@ -206,5 +206,5 @@ def test_scenes_are_told_by_position(make):
     sides = {name: Pictures(order, images[order]) for name in ("real", "generated")}
     backwards.update(**sides, scenes=scenes[::-1])
     assert backwards.compute() == judge.compute()
-    assert list(judge.rows()) == list(range(30)) and backwards.rows() == judge.rows()
+    assert list(backwards.rows()) == list(range(30)) and backwards.rows() == judge.rows()
     assert judge.rows()[0].keys() >= {"judge/recall", "judge/precision"}

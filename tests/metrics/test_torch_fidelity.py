@@ -60,9 +60,15 @@ def compare(weights: Path, folder: Path, *, counts: tuple[int, int], subset_size
         input2=str(folder / "real"),
         feature_extractor="inception-v3-compat",
         feature_extractor_weights_path=str(weights),
-        **{"isc": True, "kid": True, "prc": True, "fid": fid},
+        isc=True,
+        kid=True,
+        prc=True,
+        fid=fid,
         kid_subset_size=subset_size,
-        **{"cuda": False, "save_cpu_ram": True, "verbose": False, "cache": False},
+        cuda=False,
+        save_cpu_ram=True,  # in this process
+        verbose=False,
+        cache=False,
     )
     statistics = {
         "is": partial(InceptionScore, splits=10, shuffle_seed=2020, minimum=1),

@@ -225,3 +225,18 @@ def test_keys_reach_the_content_first(visit, study):
 def test_without_scripts_the_tables_are_there(visit, study):
     tab = visit.open(study, java_script_enabled=False)
     assert tab.locator("#runs-table tbody tr").count() == 6 and tab.locator("noscript").is_visible()
+
+
+def test_many_runs_stay_readable(visit, tmp_path):
+    runs = [fabricate(tmp_path, name=f"run{k:02}", scenes=1, width=16 + k) for k in range(30)]
+    tab = visit.open(page.write(runs, tmp_path / "many.html"))
+    drawn(tab)
+    legend = tab.locator(f"{LOSS} .legend")
+    assert legend.evaluate("box => box.scrollHeight > box.clientHeight && box.clientHeight < 100 && box.tabIndex === 0")
+    looks = legend.locator("svg").evaluate_all("all => all.map((one) => one.getAttribute('class'))")
+    assert len(looks) == len(set(looks)) == 30, "a colour that comes again has other dashes"
+    table = tab.locator(".tall:has(#runs-table)")
+    table.evaluate("box => box.scrollTo(0, 600)")
+    top, head = table.bounding_box()["y"], tab.locator("#runs-table thead th").nth(1).bounding_box()["y"]
+    assert 0 <= head - top < 3 and table.bounding_box()["height"] < 900
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 1400

@@ -199,15 +199,16 @@ def test_door_refuses_what_does_not_go_together(folder, words, capsys):
     assert "--results" in capsys.readouterr().err
 
 
-def test_means_in_the_figure_lie_where_they_belong(folder):
-    """The ends of the band are the margins: 4 times as far apart as a mean of half the margin is from 0."""
+def test_what_is_in_the_figure_lies_where_it_belongs(folder):
+    """Margins and means are on the axis that the labels tell."""
     results = compare(folder)
-    row = verdict(results, "own")
-    drawing = findings.figure(results)
     space = "{http://www.w3.org/2000/svg}"
-    tree = ET.fromstring(drawing)
+    tree = ET.fromstring(findings.figure(results))
+    places = {label.text: float(label.get("x")) for label in tree.findall(f"{space}text")[:-1]}
     band = next(rect for rect in tree.findall(f"{space}rect") if rect.get("fill") != "#ffffff")
     left, width = float(band.get("x")), float(band.get("width"))
+    assert findings.LEFT <= left < left + width <= findings.WIDTH - findings.RIGHT
+    assert (left, left + width) == pytest.approx((places["-2"], places["+2"]), abs=0.2)
     means = [dot for dot in tree.iter(f"{space}circle") if dot.get("fill") != "none"]
     place = (float(means[0].get("cx")) - left) / width
-    assert place == pytest.approx((row["mean"] + 2.0) / 4.0, abs=0.01)
+    assert place == pytest.approx((verdict(results, "own")["mean"] + 2.0) / 4.0, abs=0.01)

@@ -70,7 +70,7 @@ def test_everything_is_left_behind(finished):
         with Image.open(samples / name / "000000.png") as image:
             assert image.size == (32, 32)
     folders = {path.name for path in samples.iterdir() if path.is_dir()}
-    assert folders == {*columns, "filmstrips"}
+    assert folders == {*columns, "filmstrips", "graphs"}
     assert {"judge/recall", "judge/recall_shuffled"} <= json.loads((finished / "evaluation.json").read_text()).keys()
     assert "judge/recall" in (finished / "report.html").read_text()
 

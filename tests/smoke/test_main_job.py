@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 
 from frido.convert import main as convert
+from frido.metrics.features.batches import Batches
 from frido.pack import main as pack
 from frido.report.__main__ import main as report
 from frido.run import main as run
@@ -67,6 +68,30 @@ def test_evaluating_again_replaces_the_numbers(trained):
     before = (trained / "metrics.jsonl").read_text().splitlines()
     assert run([f"run={trained}", "stages=[evaluate]"]) == 0
     assert (trained / "metrics.jsonl").read_text().splitlines() == before
+
+
+def test_cards_say_how_the_samples_were_drawn_and_what_they_were_compared_with(trained):
+    card = json.loads((trained / "evaluation.json").read_text())["fid/scenes@8"]
+    protocol = json.loads((trained / "samples" / "test" / "protocol.json").read_text())
+    told = ("sampler", "steps", "guidance", "ema", "seed", "images_seen")
+    assert {name: card[name] for name in told} == {name: protocol[name] for name in told}
+    assert (card["split"], card["images"], card["real_images"]) == ("test", 8, 8)
+    assert card["weights_sha256"] and card["resize"] and card["reference"]
+
+
+def test_another_evaluation_loses_no_number_and_looks_at_no_real_image_again(trained, monkeypatch):
+    before = json.loads((trained / "evaluation.json").read_text())
+    seen = []
+    look = Batches.add
+    monkeypatch.setattr(Batches, "add", lambda self, *given: seen.append(len(given[1])) or look(self, *given))
+    assert run([f"run={trained}", "stages=[evaluate]", "metrics.metrics.judge.threshold=0.6"]) == 0
+    after = json.loads((trained / "evaluation.json").read_text())
+    assert sum(seen) == 8, "the generated images; the features of the real ones are kept"
+    assert after["judge/recall"]["threshold"] == 0.6
+    assert run([f"run={trained}", "stages=[evaluate]", "metrics=none"]) == 0
+    assert json.loads((trained / "evaluation.json").read_text()) == after
+    assert run([f"run={trained}", "stages=[evaluate]", "metrics=scenes"]) == 0
+    assert json.loads((trained / "evaluation.json").read_text()) == before
 
 
 def test_arms_share_a_first_stage(trained, desk):

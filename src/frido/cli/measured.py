@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def add(folder: Path, result: Result, protocol: Mapping[str, Any]) -> None:
 
     file = folder / "breakdown.json"
     there = _read(file)
-    parts = {name: {part: value._asdict() for part, value in of.items()} for name, of in result.parts.items()}
+    parts = {name: {part: asdict(value) for part, value in of.items()} for name, of in result.parts.items()}
     rows = there.get("rows", {})
     for position, numbers in result.rows.items():
         rows[str(position)] = rows.get(str(position), {}) | numbers

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jaxtyping import Int64, UInt8
@@ -18,7 +19,8 @@ class Pictures(NamedTuple):
     images: UInt8[Tensor, "batch 3 height width"]
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Part:
     """A number over a part of what it was measured on."""
 
     value: float

@@ -7,7 +7,9 @@ from frido.metrics.features.base import Features
 from frido.metrics.statistic import FeatureStatistic, Outcome
 
 
-def kernel(one: Float32[np.ndarray, "rows d"], other: Float32[np.ndarray, "others d"]) -> Float32[np.ndarray, "rows others"]:
+def kernel(
+    one: Float32[np.ndarray, "rows d"], other: Float32[np.ndarray, "others d"]
+) -> Float32[np.ndarray, "rows others"]:
     """Return the cubic polynomial kernel, (x.y / d + 1)^3 (Bińkowski et al., 2018, section 4)."""
     return (one @ other.T * (1 / one.shape[1]) + 1) ** 3
 

@@ -12,7 +12,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the page, print its path, return the exit code: 0, or 2 with a four-part message."""
     parser = argparse.ArgumentParser(prog="python -m frido.report", description=__doc__)
     parser.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN_DIR", help="a folder that frido.run made; several are compared"
+        "runs",
+        nargs="*",
+        type=Path,
+        metavar="RUN_DIR",
+        help="a run directory, or the folder of a study; several are compared",
     )
     parser.add_argument(
         "--watch", type=Path, metavar="DIR", help="all runs below DIR, also later ones: drawn anew when they change"

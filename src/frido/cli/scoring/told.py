@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ def content(
         **about,
         "scores": result.numbers,
         "cards": {name: {**card, **about} for name, card in result.cards.items()},
-        "parts": {name: {part: one._asdict() for part, one in of.items()} for name, of in result.parts.items()},
+        "parts": {name: {part: asdict(one) for part, one in of.items()} for name, of in result.parts.items()},
         "rows": {rows[position].name: numbers for position, numbers in result.rows.items()},
         "provenance": dict(provenance),
     }

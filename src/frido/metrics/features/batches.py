@@ -9,9 +9,7 @@ from torch import Tensor
 from frido.contracts.metric import Pictures
 from frido.metrics.features.base import FeatureExtractor, Features
 from frido.metrics.features.exact import exact
-
-ROWS = 16
-"""Images that a network sees at once, always."""
+from frido.metrics.full_batches import ROWS
 
 
 class Batches:

@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -54,8 +55,7 @@ class DINOv2(FeatureExtractor):
         path = find_weights(architecture, weights)
         content = path.read_bytes()
         self.sha256 = hashlib.sha256(content).hexdigest()
-        # The type is open, for timm's networks have methods that `nn.Module` does not declare.
-        self.network = timm.create_model(architecture, pretrained=False, img_size=SIDE, num_classes=0)
+        self.network = transformer(architecture)
         self.dimension = int(self.network.num_features)
         try:
             state = read_state(path)
@@ -77,6 +77,11 @@ class DINOv2(FeatureExtractor):
         mean, deviation = (images.new_tensor(part, dtype=torch.float32)[:, None, None] for part in (MEAN, DEVIATION))
         features = self.network.forward_features((scaled - mean) / deviation)[:, 0]
         return Seen(features, features[:, :0])
+
+
+def transformer(architecture: str) -> Any:
+    """Return timm's network, untrained; its type is open, for it has methods that `nn.Module` does not declare."""
+    return timm.create_model(architecture, pretrained=False, img_size=SIDE, num_classes=0)
 
 
 def find_weights(architecture: str, weights: str | None) -> Path:

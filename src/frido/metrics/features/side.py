@@ -31,7 +31,8 @@ class Side:
     def add(self, pictures: Pictures) -> None:
         if self._device is None:
             self._device = pictures.images.device
-            self._kept = self.reference and self.reference.read(self.extractor, self._device)
+            if self.reference is not None:
+                self._kept = self.reference.read(self.extractor, self._device)
         digests = digests_of(pictures.images)
         new = torch.ones(len(digests), dtype=torch.bool)
         if self._kept is not None and len(self._kept.positions):

@@ -5,7 +5,7 @@ frido.state = {
   panel: "",
   chosen: new URLSearchParams(),
   read() {
-    const [panel, words] = decodeURI(location.hash.slice(1)).split(/\?(.*)/s);
+    const [panel, words] = location.hash.slice(1).split(/\?(.*)/s);
     this.panel = panel;
     this.chosen = new URLSearchParams(words || "");
   },
@@ -20,4 +20,4 @@ frido.state = {
     return panel || words ? "#" + panel + (words ? "?" + words : "") : "";
   },
 };
-try { frido.state.read(); } catch { /* an address that is none says nothing */ }
+frido.state.read();
