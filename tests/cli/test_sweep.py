@@ -141,6 +141,20 @@ def test_a_study_has_its_own_folder_and_what_is_changed_of_it_another():
     assert door.name(["seed=0,1"]) == door.name(["run.root=elsewhere", "seed=0,1"])
 
 
+@pytest.mark.parametrize(
+    ("reference", "arms", "said"),
+    [("spade", "shared,per_scale", "one of the arms"), ("shared", "shared,spade", "compute the same")],
+)
+def test_a_study_that_compares_nothing_is_refused(tmp_path, capsys, monkeypatch, reference, arms, said):
+    """The trunk `shared` and the gate `spade` are those that the experiment has anyway."""
+    composed = door.compose
+    compared = {"comparison": {"reference": reference}}
+    monkeypatch.setattr(door, "compose", lambda *given: {**composed(*given), **compared})
+    assert sweep(tmp_path / "runs", f"arm={arms}") == BAD_INPUT
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
 # The loop, without processes
 
 

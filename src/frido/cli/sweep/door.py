@@ -12,7 +12,7 @@ from frido.cli.options import config_dir
 from frido.cli.refusals import refuse_early, translated
 from frido.cli.rundir import UNHASHED
 from frido.cli.suggest import key_and_value
-from frido.cli.sweep.jobs import plan
+from frido.cli.sweep.jobs import Job, plan
 from frido.cli.sweep.study import Study
 from frido.contracts.errors import FridoError
 
@@ -74,7 +74,25 @@ def study(folder: Path, task: Sequence[str], jobs: Sequence[Sequence[str]]) -> S
     GlobalHydra.instance().clear()  # this one has made its jobs; from here on each job is composed as any run is
     chosen = [override for override in task if key_and_value(override)[0] == "study"]
     comparison = compose("run", chosen).get("comparison")
-    return Study(folder=folder, arguments=task, comparison=comparison, jobs=plan(jobs))
+    planned = plan(jobs)
+    if comparison:
+        _check_arms(comparison["reference"], jobs, planned)
+    return Study(folder=folder, arguments=task, comparison=comparison, jobs=planned)
+
+
+def _check_arms(reference: str, jobs: Sequence[Sequence[str]], planned: Sequence[Job]) -> None:
+    """Raise `FridoError` where nothing can be compared, before days of training."""
+    arms = sorted({str(job.arm) for job in planned})
+    if reference not in arms:
+        do = f"comparison.reference: {arms[0]}, in the study's file"
+        raise FridoError("comparison.reference", got=reference, wanted=f"one of the arms: {', '.join(arms)}", do=do)
+    if len(planned) < len(jobs):
+        raise FridoError(
+            "the study's arms",
+            got=f"{len(jobs)} jobs that are {len(planned)} runs: two of them compute the same",
+            wanted="arms and seeds that differ",
+            do="choose arms whose options differ (conf/arm)",
+        )
 
 
 def _in_no_process_of_ours(config: Any) -> None:

@@ -1,4 +1,4 @@
-"""A sweep from its first job to its page."""
+"""A sweep from its first job to its page and its verdicts."""
 
 from frido.cli.sweep.runner import Starter
 from frido.cli.sweep.runner import run as brought_to_an_end
@@ -6,7 +6,7 @@ from frido.cli.sweep.show import Show
 from frido.cli.sweep.status import Status
 from frido.cli.sweep.study import Study
 
-PAGE = "report.html"
+PAGE, RESULTS = "report.html", "results.json"
 
 
 def run(study: Study, starter: Starter, *, retries: int) -> int:
@@ -19,7 +19,9 @@ def run(study: Study, starter: Starter, *, retries: int) -> int:
         if known == Status.FAILED:
             print(f"failed: {' '.join(job.overrides)}\n        see {job.path / 'job'}")
     if Status.FINISHED in found.values():
-        from frido.report import page
+        from frido.report import findings, page
 
+        if study.comparison:
+            print(findings.write(study.folder, study.folder / RESULTS))
         print(page.write([study.folder], study.folder / PAGE))
     return code
