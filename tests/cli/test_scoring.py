@@ -86,6 +86,7 @@ def test_a_folder_against_itself(given, capsys):
     assert card["real"] == card["generated"] == scores["real"]
     assert (scores["real"]["images"], scores["real"]["sizes"], scores["real"]["from"]) == (110, ["64 x 64"], "pictures")
     assert len(scores["real"]["sha256"]) == 64
+    assert len(list(Path("runs/stages/reference").rglob("features.safetensors"))) == 1
     assert "no scenes" in scores["cards"]["judge/recall"]["refused"]
     assert scores["rows"]["0007"]["psnr@110"] == 100
     shown = capsys.readouterr().out
@@ -112,15 +113,16 @@ def test_unequal_counts_of_tars_and_a_folder(given, capsys):
 
 
 def test_names_pair_whatever_the_order_and_the_format(given):
-    """A tar in reverse order, whose images are the folder's own; each after other members."""
+    """A tar in reverse order, whose images are the folder's own, but for one."""
     images, _ = given
+    made = [*images[:3], images[3].flip(2), *images[4:12]]
     names = [f"day-{row % 3}/{row:04d}" for row in range(12)]
     folder("real", images[:12], names=names)
-    tar("made.tar", [(names[row], {"webp": encoded(images[row], "webp")}) for row in reversed(range(12))])
+    tar("made.tar", [(names[row], {"webp": encoded(made[row], "webp")}) for row in reversed(range(12))])
     scores = score("real=real", "generated=made.tar", "metrics=similarity")
     assert scores["pairs"] is True
-    assert scores["scores"]["psnr@12"] == 100
     assert set(scores["rows"]) == set(names)
+    assert [name for name in names if scores["rows"][name]["psnr@12"] != 100] == [names[3]]
 
 
 def test_samples_of_a_run_and_a_packed_dataset(given):
@@ -150,13 +152,13 @@ def test_samples_of_a_run_and_a_packed_dataset(given):
 
 
 def test_scenes_of_either_side_of_a_pair_count(given):
-    """The real side is the tar of scenes, the generated one a plain folder."""
+    """The real side is a tar of scenes, in another order, the generated one a plain folder."""
     images, scenes = given
     samples = [
         (f"{row:04d}", {"png": encoded(image), "json": json.dumps(scene.to_json()).encode()})
         for row, (image, scene) in enumerate(zip(images[:20], scenes, strict=False))
     ]
-    tar("real.tar", samples)
+    tar("real.tar", samples[::-1])
     folder("made", images[:20])
     scores = score("real=real.tar", "generated=made", "metrics=scenes")
     assert scores["scores"]["judge/recall"] == scores["scores"]["judge/recall_real"] > 0.9

@@ -75,7 +75,8 @@ def show(value: Mapping[str, Any]) -> None:
     for name, card in value["cards"].items():
         refused = card.get("refused")
         number = "" if refused else f"{value['scores'][name]:.4f}"
-        table.add_row(name, number, str(card.get("images", "")), f"refused: {refused}" if refused else "")
+        count = card.get("images", card.get("counts", {}).get("scenes", ""))
+        table.add_row(name, number, str(count), f"refused: {refused}" if refused else "")
     console.print(table)
 
 
