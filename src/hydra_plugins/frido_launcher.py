@@ -79,7 +79,7 @@ class PrintLauncher(Launcher):
 def _study(config: DictConfig, job_overrides: Sequence[Sequence[str]]) -> "Study":
     from frido.cli.sweep import door
 
-    return door.study(Path(config.hydra.sweep.dir), list(config.hydra.overrides.task), job_overrides)
+    return door.study(Path(config.run.root), list(config.hydra.overrides.task), job_overrides)
 
 
 def _returned(job_overrides: Sequence[Sequence[str]], code: int) -> list[JobReturn]:

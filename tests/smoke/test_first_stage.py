@@ -52,7 +52,7 @@ def test_numbers_of_the_finished_first_stage(trained):
     _, stage = trained
     found = cards(stage)
     per_scale = {f"{name}_{scale}" for name in ("psnr_alone", "perplexity", "usage", "dead_codes") for scale in (0, 1)}
-    held_out = {f"held_out/{name}" for name in {"psnr", "ssim", "rfid/scenes@104"} | per_scale}
+    held_out = {f"held_out/{name}" for name in {"psnr", "ssim", "rfid/scenes@104", "rkid/scenes@104"} | per_scale}
     assert found.keys() == held_out | {"parameters", "images_per_second"}
     for name in held_out:
         assert math.isfinite(found[name]["value"]) and found[name]["images"] == 104 and found[name]["split"] == "val"

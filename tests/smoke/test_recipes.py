@@ -157,7 +157,7 @@ def trained(recipe: str, desk: Path, shards: Path, settings: list[str]) -> Path:
     assert run(arguments) == 0
     (directory,) = (desk / "runs" / recipe).glob("*/")
     cards = json.loads((directory / "evaluation.json").read_text())
-    assert {name.partition("/")[0] for name in cards} == {"fid", "is"}
+    assert {name.partition("/")[0] for name in cards} == {"fid", "fid_subsampled", "is", "kid", "precision"}
     assert all("refused" in card for card in cards.values()), "a few images, or no weights of Inception"
     assert "data:image/png;base64" in (directory / "report.html").read_text()
     return directory

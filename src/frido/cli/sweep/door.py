@@ -5,13 +5,14 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from frido.cli.compose import compose
 from frido.cli.options import config_dir
 from frido.cli.refusals import refuse_early, translated
 from frido.cli.rundir import UNHASHED
-from frido.cli.suggest import key_and_value
+from frido.cli.suggest import key_and_value, menu
 from frido.cli.sweep.jobs import Job, plan
 from frido.cli.sweep.study import Study
 from frido.contracts.errors import FridoError
@@ -39,12 +40,13 @@ def run(arguments: Sequence[str]) -> int:
     hydras = [override for override in overrides if key_and_value(override)[0].startswith(OURS)]
     own = [override for override in overrides if override not in hydras]
     refuse_early("run", own, config_dir())
-    place = f"hydra.sweep.dir=${{run.root}}/studies/{name(own)}"
+    _check_launcher(dict(map(key_and_value, hydras)).get("hydra/launcher"))
     home = initialize_config_dir(config_dir=str(config_dir().resolve()), version_base="1.3")
-    with translated("run", own, config_dir()), home:
+    with translated("run", own, config_dir()), TemporaryDirectory() as scratch, home:
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        batches = hydra.multirun("run", _in_no_process_of_ours, [*overrides, place], with_log_configuration=False)
+        there = f"hydra.sweep.dir={scratch}"  # where Hydra writes before it knows whether the jobs can be run
+        batches = hydra.multirun("run", _in_no_process_of_ours, [*overrides, there], with_log_configuration=False)
     return max((job.return_value for batch in batches for job in batch), default=0)
 
 
@@ -61,11 +63,11 @@ def name(overrides: Sequence[str]) -> str:
     return f"{chosen.get('study', 'sweep')}-{digest}"
 
 
-def study(folder: Path, task: Sequence[str], jobs: Sequence[Sequence[str]]) -> Study:
+def study(root: Path, task: Sequence[str], jobs: Sequence[Sequence[str]]) -> Study:
     """Return the study of Hydra's jobs.
 
     Args:
-        folder: `hydra.sweep.dir`.
+        root: `run.root`.
         task: What was typed, without Hydra's own settings.
         jobs: Overrides of each job.
     """
@@ -77,7 +79,7 @@ def study(folder: Path, task: Sequence[str], jobs: Sequence[Sequence[str]]) -> S
     planned = plan(jobs)
     if comparison:
         _check_arms(comparison["reference"], jobs, planned)
-    return Study(folder=folder, arguments=task, comparison=comparison, jobs=planned)
+    return Study(folder=root / "studies" / name(task), arguments=task, comparison=comparison, jobs=planned)
 
 
 def _check_arms(reference: str, jobs: Sequence[Sequence[str]], planned: Sequence[Job]) -> None:
@@ -95,10 +97,12 @@ def _check_arms(reference: str, jobs: Sequence[Sequence[str]], planned: Sequence
         )
 
 
+def _check_launcher(chosen: str | None) -> None:
+    """Raise `FridoError` unless a launcher of ours is chosen, or none."""
+    ours = [path.stem for path in sorted((config_dir() / "hydra" / "launcher").glob("*.yaml"))]
+    if chosen not in (None, *ours):
+        raise FridoError("hydra/launcher", got=repr(chosen), wanted=f"one of {menu(ours)}", do="hydra/launcher=local")
+
+
 def _in_no_process_of_ours(config: Any) -> None:
-    raise FridoError(
-        "hydra/launcher",
-        got="a launcher that runs jobs in its own process",
-        wanted="local, slurm or print",
-        do="hydra/launcher=local",
-    )
+    raise AssertionError("a launcher of ours runs no job in this process")
