@@ -44,6 +44,7 @@ def proof(root: Path) -> dict[str, object]:
     return json.loads((place / "proof.json").read_text())
 
 
+@pytest.mark.slow
 def test_pyramid_with_a_discriminator(tmp_path, capfd):
     """Two micro-batches, bf16, dropout, averages, a worker that reads ahead, a discriminator that joins halfway."""
     assert prove(tmp_path, *SMALL, *PYRAMID, *ACCUMULATED, "hardware.precision=bf16") == 0
