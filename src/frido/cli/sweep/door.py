@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from frido.cli.compose import compose
-from frido.cli.options import config_dir
+from frido.cli.options import config_dir, groups
 from frido.cli.refusals import refuse_early, translated
 from frido.cli.rundir import UNHASHED
 from frido.cli.suggest import key_and_value, menu
@@ -99,7 +99,7 @@ def _check_arms(reference: str, jobs: Sequence[Sequence[str]], planned: Sequence
 
 def _check_launcher(chosen: str | None) -> None:
     """Raise `FridoError` unless a launcher of ours is chosen, or none."""
-    ours = [path.stem for path in sorted((config_dir() / "hydra" / "launcher").glob("*.yaml"))]
+    ours = groups(config_dir())["hydra/launcher"]
     if chosen not in (None, *ours):
         raise FridoError("hydra/launcher", got=repr(chosen), wanted=f"one of {menu(ours)}", do="hydra/launcher=local")
 
